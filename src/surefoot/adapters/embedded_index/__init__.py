@@ -1,0 +1,1 @@
+"""The ChunkIndex port on files: Tantivy, FAISS and numpy columns, one folder a tenant."""

@@ -1,0 +1,1 @@
+"""In-memory doubles of every port, shipped for tests and trials."""

@@ -1,0 +1,1 @@
+"""The Store port on SQLAlchemy Core: SQLite and PostgreSQL."""

@@ -1,0 +1,1 @@
+"""Errors, ids, clock and settings; imports no third party but pydantic."""

@@ -1,0 +1,149 @@
+"""The whole error tree. An expected outcome is a value (Refusal, SkippedFile); these mean bug, bad input or outage.
+
+Each class's docstring is what its reader is told when no closer message is given, with the remedy. `code` is public and
+stable, `status` is the HTTP status, `retryable` says whether the same call may succeed later.
+"""
+
+from typing import ClassVar
+
+
+class SurefootError(Exception):
+    """Something went wrong inside Surefoot; the log has the trace id."""
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+    retry_after_seconds: int | None = None
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip())
+        self.retry_after_seconds = retry_after_seconds
+
+
+# Bad input: the caller can mend it.
+
+
+class InvalidInput(SurefootError):
+    """The request is not valid; the message names the field and what it takes."""
+
+    code, status = "invalid_input", 422
+
+
+class PayloadTooLarge(InvalidInput):
+    """The payload is larger than allowed; send smaller documents or raise the limit in surefoot.toml."""
+
+    code, status = "payload_too_large", 413
+
+
+class InvalidSettings(InvalidInput):
+    """A setting is not valid; `surefoot doctor --settings` prints each value and where it came from."""
+
+    code = "invalid_settings"
+
+
+class UnreadableDocument(InvalidInput):
+    """The document cannot be read; the message says why. The other documents are not affected."""
+
+    code = "unreadable_document"
+
+
+class InvalidEvalSet(InvalidInput):
+    """A line of the evaluation file is not in the documented format; the message names file and line."""
+
+    code = "invalid_eval_set"
+
+
+# Rights: default deny. "Not found" and "not yours" look the same from outside.
+
+
+class Unauthenticated(SurefootError):
+    """The credentials are missing or not valid; mint a new viewer token or check the server key."""
+
+    code, status = "unauthenticated", 401
+
+
+class Forbidden(SurefootError):
+    """These credentials do not allow this call; the message names the scope that does."""
+
+    code, status = "forbidden", 403
+
+
+class NotFound(SurefootError):
+    """There is no such object, or it is not yours."""
+
+    code, status = "not_found", 404
+
+
+class UnknownTenant(NotFound):
+    """There is no such tenant; create it with `surefoot init --tenant NAME`."""
+
+    code = "unknown_tenant"
+
+
+# State: the call is valid, but not now or not on this index.
+
+
+class Conflict(SurefootError):
+    """The object changed meanwhile; read it again and repeat the call."""
+
+    code, status, retryable = "conflict", 409, True
+
+
+class WriterBusy(Conflict):
+    """Another process is writing this tenant's documents; wait for it to finish and run the same command again."""
+
+    code = "writer_busy"
+
+
+class StaleGeneration(Conflict):
+    """The index moved on while it was read; start the question again on the new generation."""
+
+    code = "stale_generation"
+
+
+class EncoderMismatch(SurefootError):
+    """The index was built with another encoder; re-index with `surefoot ingest --reindex`."""
+
+    code, status = "encoder_mismatch", 409
+
+
+class CorruptIndex(SurefootError):
+    """The index files are damaged or missing; rebuild them from the store with `surefoot ingest --reindex`."""
+
+    code = "corrupt_index"
+
+
+class MissingDependency(SurefootError):
+    """An optional package is not installed; the message names the pip command that installs it."""
+
+    code = "missing_dependency"
+
+
+class MissingModel(SurefootError):
+    """A model file is missing or does not match its manifest; run `make model` or reinstall surefoot."""
+
+    code = "missing_model"
+
+
+# Outage: somebody else's fault, or too much at once.
+
+
+class Overloaded(SurefootError):
+    """Too many requests are waiting; try again after the seconds in Retry-After."""
+
+    code, status, retryable = "overloaded", 503, True
+
+
+class StoreUnavailable(SurefootError):
+    """The database does not answer; `surefoot doctor` says what is wrong."""
+
+    code, status, retryable = "store_unavailable", 503, True
+
+
+class OutboundRefused(SurefootError):
+    """An outbound connection was refused: the address is private, or SUREFOOT_OFFLINE=1 is set."""
+
+    code, status = "outbound_refused", 403
+
+
+__all__ = [name for name, value in list(globals().items()) if isinstance(value, type) and issubclass(value, SurefootError)]

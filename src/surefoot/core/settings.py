@@ -1,0 +1,130 @@
+"""One frozen Settings object, read once in bootstrap: defaults, then surefoot.toml, then SUREFOOT_*, then the command line."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from surefoot.core.errors import InvalidSettings
+
+ENV_PREFIX = "SUREFOOT_"
+FILE_NAME = "surefoot.toml"
+
+
+class Settings(BaseModel):
+    """Every knob of the product. Names are flat, so that `SUREFOOT_<NAME>` and the TOML key are the same word."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("surefoot-data"), description="Folder of the database, the indexes and the development key.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in data_dir.")
+    offline: bool = Field(False, description="Refuse every outbound call.")
+
+    encoder: str = Field("onnx", description="onnx, openvino, or sentence-transformers:<model name or folder>.")
+    encoder_threads: int = Field(0, ge=0, le=256, description="Threads of the encoder; 0 lets it choose.")
+    query_cache_size: int = Field(4096, ge=0, description="Query vectors kept in memory.")
+
+    lexical_backend: Literal["tantivy", "rank-bm25"] = Field("tantivy", description="Engine of the lexical leg.")
+    fusion: Literal["convex", "rrf"] = Field("convex", description="How the two legs are merged.")
+    dense_weight: float = Field(0.65, ge=0, le=1, description="Weight of the vector leg in convex fusion.")
+    leg_depth: int = Field(100, ge=1, le=1000, description="Candidates taken from each leg.")
+    passages: int = Field(10, ge=1, le=100, description="Passages handed to the answerer.")
+    open_tenants: int = Field(50, ge=1, description="Tenant indexes kept open; the least recently used is closed.")
+
+    freshness_half_life_days: float | None = Field(
+        None,
+        gt=0,
+        description="Age at which a passage's score is discounted by half of freshness_weight; none means age does not matter.",
+    )
+    freshness_weight: float = Field(0.1, ge=0, le=1, description="The most that age can take from a normalised score.")
+    max_evidence_age_days: int | None = Field(
+        None, ge=1, description="Older evidence is stale; none means only valid_until and supersession count."
+    )
+
+    chunk_tokens: int = Field(200, ge=32, le=2000, description="Target size of a chunk.")
+    chunk_overlap_tokens: int = Field(0, ge=0, le=500, description="Tokens repeated from the chunk before.")
+    max_document_bytes: int = Field(20_000_000, ge=1_000, description="Larger files are refused.")
+    max_document_pages: int = Field(2_000, ge=1, description="Longer PDFs are refused.")
+    reader_memory_mb: int = Field(512, ge=128, description="Memory limit of the process that parses PDF and DOCX.")
+    reader_seconds: int = Field(60, ge=1, description="CPU limit of the process that parses PDF and DOCX.")
+
+    answer_threshold: float | None = Field(
+        None, ge=0, le=1, description="Least confidence to answer; none means the one the model file was calibrated to."
+    )
+    scope_threshold: float | None = Field(
+        None, ge=0, le=1, description="Least scope score before a question counts as out of scope; none means the model file's."
+    )
+
+    host: str = Field("127.0.0.1", description="Address `surefoot serve` listens on.")
+    port: int = Field(8787, ge=0, le=65535, description="Port `surefoot serve` listens on.")
+    workers: int = Field(1, ge=1, le=256, description="Processes of `surefoot serve`.")
+    max_body_bytes: int = Field(25_000_000, ge=1_000, description="Larger request bodies are refused before they are parsed.")
+    max_concurrent_requests: int = Field(
+        32, ge=1, description="Questions answered at once in one process; more wait or are refused with Retry-After."
+    )
+    cors_origins: tuple[str, ...] = Field((), description="Exact origins that browsers may call from.")
+    public_url: str = Field("", description="Base URL of documentation links in errors; empty means relative.")
+
+    @property
+    def resolved_database_url(self) -> str:
+        """The database to open: the one given, or SQLite in the data folder."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'surefoot.db').resolve()}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """The settings and, for each, where its value came from: `default`, the file, the variable, or `command line`."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(*, folder: Path, env: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> LoadedSettings:
+    """Settings from `folder`/surefoot.toml, then `env`, then `overrides`; a later source wins, None overrides nothing.
+
+    A relative `data_dir` in the file means relative to the file. Raises InvalidSettings, naming source and key.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
+    path = folder / FILE_NAME
+    if path.is_file():
+        for key, value in _read_toml(path).items():
+            values[key], origins[key] = value, str(path)
+        if "data_dir" in values:
+            values["data_dir"] = folder / str(values["data_dir"])
+    for variable, text in sorted(env.items()):
+        key = variable.removeprefix(ENV_PREFIX).lower()
+        if variable.startswith(ENV_PREFIX) and key in Settings.model_fields:
+            values[key], origins[key] = _from_env(key, text), variable
+    for key, value in (overrides or {}).items():
+        if value is not None:
+            values[key], origins[key] = value, "command line"
+    unknown = sorted(set(values) - set(Settings.model_fields))
+    if unknown:
+        raise InvalidSettings(f"{path} has no setting {unknown[0]!r}; `surefoot doctor --settings` lists them all.")
+    try:
+        return LoadedSettings(Settings(**values), origins)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0]) if first["loc"] else "settings"
+        raise InvalidSettings(f"{key} (from {origins.get(key, 'settings')}): {first['msg']}; got {first['input']!r}.") from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{path} is not valid TOML: {error}.") from error
+
+
+def _from_env(key: str, text: str) -> Any:
+    """The text, or for list settings the JSON list or comma-separated words; `none` clears an optional setting."""
+    if text.lower() == "none":
+        return None
+    if key == "cors_origins":
+        return json.loads(text) if text.startswith("[") else tuple(part.strip() for part in text.split(",") if part.strip())
+    return text

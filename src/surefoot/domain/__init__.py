@@ -1,0 +1,1 @@
+"""Frozen data and rules without I/O."""

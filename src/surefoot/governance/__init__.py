@@ -1,0 +1,1 @@
+"""Who may call: viewer tokens, server keys and what they allow."""

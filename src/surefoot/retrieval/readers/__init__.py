@@ -1,0 +1,1 @@
+"""One file per document format; each turns bytes into a SourceDocument."""

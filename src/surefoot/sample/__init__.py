@@ -1,0 +1,1 @@
+"""The bundled sample tenant that `surefoot demo` runs on."""
