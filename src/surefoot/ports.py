@@ -149,8 +149,8 @@ class DocumentRepository(Protocol):
 
     def get(self, tenant: TenantId, document: DocumentId) -> Document | None: ...
 
-    def hashes(self, tenant: TenantId) -> Mapping[DocumentId, str]:
-        """The content hash of every published document."""
+    def hashes(self, tenant: TenantId, *, source: str | None = None) -> Mapping[DocumentId, str]:
+        """The content hash of every published document, or of those of one source."""
         ...
 
     def page(self, tenant: TenantId, *, after: DocumentId | None, limit: int) -> list[Document]:

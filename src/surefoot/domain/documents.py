@@ -78,10 +78,14 @@ class SourceDocument:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document as the store holds it; the row of one published version."""
+    """A document as the store holds it; the row of one published version.
+
+    `source` names the feed it came from (a folder, a file, `api`); a feed that is read again deletes what it no longer has.
+    """
 
     document_id: DocumentId
     uri: str
+    source: str
     title: str
     text: str
     content_hash: str
