@@ -275,6 +275,10 @@ class VectorCache(Protocol):
 
     def put(self, tenant: TenantId, fingerprint: str, vectors: Mapping[str, Vectors]) -> None: ...
 
+    def forget(self, tenant: TenantId, text_hashes: Iterable[str]) -> None:
+        """The vectors of these texts are gone, whatever encoder made them: what was deleted must not live on here."""
+        ...
+
     def keep_only(self, tenant: TenantId, fingerprint: str, text_hashes: frozenset[str]) -> int:
         """Every other vector of the tenant, those of other encoders included, is gone; returns how many went."""
         ...

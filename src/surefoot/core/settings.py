@@ -22,6 +22,7 @@ class Settings(BaseModel):
 
     data_dir: Path = Field(Path("surefoot-data"), description="Folder of the database, the indexes and the development key.")
     database_url: str = Field("", description="SQLAlchemy URL; empty means SQLite in data_dir.")
+    tenant: str = Field("default", description="The tenant that commands mean when --tenant is not given.")
     offline: bool = Field(False, description="Refuse every outbound call.")
 
     encoder: str = Field("onnx", description="onnx, openvino, or sentence-transformers:<model name or folder>.")

@@ -1,0 +1,78 @@
+"""JSON read so that two parsers cannot understand it differently."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from surefoot.core.errors import InvalidInput
+
+# An unclosed string matches up to the end of the text, so that the pattern never starts over inside one (linear time).
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_NOT_A_BRACKET = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def parse_json(data: bytes, *, max_depth: int = 32) -> Any:
+    """The value that the JSON text stands for (RFC 8259), as the standard library's types.
+
+    Refused with InvalidInput: anything but UTF-8, a byte order mark, duplicate keys, NaN and infinities (as words or by
+    overflow), lone surrogates, and more than `max_depth` nested arrays and objects, which is found before parsing.
+    """
+    if _is_deeper_than(data, max_depth):
+        raise InvalidInput(f"The JSON is nested more than {max_depth} levels deep, or its brackets do not match.")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"The JSON is not UTF-8: byte {error.start} does not fit.") from None
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"The text is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
+    except ValueError:
+        # The one other refusal of the parser: an integer with thousands of digits.
+        raise InvalidInput("The JSON holds a number with too many digits.") from None
+    if _SURROGATE_ESCAPE.search(text) is not None:
+        _refuse_lone_surrogates(value)
+    return value
+
+
+def _is_deeper_than(data: bytes, max_depth: int) -> bool:
+    """Whether brackets outside strings are left after the innermost pairs are taken away `max_depth` times."""
+    brackets = _STRING.sub(b"", data).translate(None, _NOT_A_BRACKET)
+    for _ in range(max_depth):
+        if not brackets:
+            return False
+        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(inner) == len(brackets):
+            return True
+        brackets = inner
+    return bool(brackets)
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in value if keys.count(key) > 1)
+        raise InvalidInput(f"The JSON names the key {twice[:64]!r} twice in one object.")
+    return value
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise InvalidInput(f"The JSON holds {word}, which is not a JSON number.")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise InvalidInput("The JSON holds a number that is too large.")
+    return value
+
+
+def _refuse_lone_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise InvalidInput("The JSON holds half of a surrogate pair, which is no character.") from None
