@@ -1,0 +1,79 @@
+"""What every command shares: settings from the working folder, a product for the length of a block, and how errors leave."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from surefoot.bootstrap import Surefoot, build
+from surefoot.core.errors import InvalidInput, SurefootError
+from surefoot.core.ids import is_tenant_id
+from surefoot.core.settings import LoadedSettings, load_settings
+from surefoot.domain.identity import Principal, TenantId, parse_principals
+
+EXIT_OK, EXIT_GATE_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT = 0, 1, 2, 3
+
+progress_console = Console(stderr=True)
+
+TenantOption = Annotated[str | None, typer.Option("--tenant", "-t", help="Tenant; default: `tenant` of the settings.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data folder; default: `data_dir` of the settings.")]
+
+
+def loaded(**overrides: Any) -> LoadedSettings:
+    """The settings of the working folder and environment, with these options of the command line on top."""
+    return load_settings(folder=Path.cwd(), env=os.environ, overrides=overrides)
+
+
+@contextmanager
+def product(**overrides: Any) -> Iterator[Surefoot]:
+    """A started product for the length of the block, closed afterwards whatever happens."""
+    surefoot = build(loaded(**overrides).settings)
+    try:
+        surefoot.start()
+        yield surefoot
+    finally:
+        surefoot.close()
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """A SurefootError becomes one line on stderr and the exit code of its kind: 2 for bad input, 3 for the environment."""
+    try:
+        yield
+    except SurefootError as error:
+        progress_console.print(f"[bold red]error[/] [{error.code}] ", end="", highlight=False, markup=True)
+        progress_console.print(str(error), markup=False, highlight=False)
+        usage = isinstance(error, InvalidInput) or error.status in (401, 403, 404)
+        raise typer.Exit(EXIT_USAGE if usage else EXIT_ENVIRONMENT) from error
+
+
+def tenant_of(surefoot: Surefoot, name: str | None) -> TenantId:
+    """The tenant named, or the settings' own. Raises InvalidInput for what cannot name a tenant."""
+    tenant = name or surefoot.settings.tenant
+    if not is_tenant_id(tenant):
+        raise InvalidInput(f"{tenant!r} cannot name a tenant; use 1-63 of a-z, 0-9, _ and -, beginning with a letter or digit.")
+    return TenantId(tenant)
+
+
+def principals_option(values: list[str] | None) -> frozenset[Principal] | None:
+    """The principals given, `nobody` meaning none of them; None when the option was not given at all."""
+    if not values:
+        return None
+    return parse_principals(value for value in values if value != "nobody")
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """One JSON document on stdout, indented, keys as given, moments in ISO 8601."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_line(text: str = "") -> None:
+    """One line of data on stdout, as it is."""
+    sys.stdout.write(text + "\n")

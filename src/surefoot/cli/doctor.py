@@ -1,0 +1,107 @@
+"""`surefoot doctor`: what is wrong here, and how to mend it."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from surefoot.bootstrap import Surefoot, build
+from surefoot.cli.context import EXIT_ENVIRONMENT, DataDirOption, JsonOption, loaded, plain_errors, print_json, print_line
+from surefoot.core.errors import SurefootError
+from surefoot.core.settings import LoadedSettings, Settings
+
+_SECRET_SETTINGS = frozenset({"database_url"})
+
+
+def doctor(
+    settings: Annotated[bool, typer.Option("--settings", help="Print every setting, its value and where it came from.")] = False,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check settings, database, encoder model, tokenizer and each tenant's index; exit code 3 when something is wrong."""
+    with plain_errors():
+        found = loaded(data_dir=data_dir)
+        if settings:
+            _print_settings(found, as_json=as_json)
+            return
+        surefoot = build(found.settings)
+        try:
+            rows = [_checked(name, check, surefoot) for name, check in _CHECKS]
+        finally:
+            surefoot.close()
+    if as_json:
+        print_json([{"check": name, "ok": ok, "detail": detail} for name, ok, detail in rows])
+    else:
+        for name, ok, detail in rows:
+            print_line(f"{'ok  ' if ok else 'FAIL'} {name}: {detail}")
+    if not all(ok for _, ok, _ in rows):
+        raise typer.Exit(EXIT_ENVIRONMENT)
+
+
+def _print_settings(found: LoadedSettings, *, as_json: bool) -> None:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(found.settings, name)
+        shown = "(set)" if name in _SECRET_SETTINGS and value else value
+        rows.append({"setting": name, "value": shown, "origin": found.origins[name], "description": field.description})
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print_line(f"{row['setting']} = {row['value']!s}  ({row['origin']})  {row['description']}")
+
+
+def _checked(name: str, check: Callable[[Surefoot], str], surefoot: Surefoot) -> tuple[str, bool, str]:
+    try:
+        return name, True, check(surefoot)
+    except SurefootError as error:
+        return name, False, f"[{error.code}] {error}"
+
+
+def _python(_: Surefoot) -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro} on {sys.platform}"
+
+
+def _database(surefoot: Surefoot) -> str:
+    surefoot.start()
+    surefoot.store.check()
+    with surefoot.store.begin() as work:
+        tenants = work.tenants.all()
+    return f"answers; {len(tenants)} tenants"
+
+
+def _encoder(surefoot: Surefoot) -> str:
+    vector = surefoot.encoder.encode_query("Is the encoder in working order?")
+    return f"{surefoot.encoder.fingerprint}, {vector.shape[0]} dimensions"
+
+
+def _tokenizer(_: Surefoot) -> str:
+    from surefoot.retrieval.tokens import count_tokens
+
+    return f"offline; {count_tokens('How many tokens are these?')} tokens in a test sentence"
+
+
+def _corpora(surefoot: Surefoot) -> str:
+    """Every tenant's index opens, was built with this encoder, and has rows; raises the first thing that is wrong."""
+    from surefoot.domain.identity import Viewer
+
+    with surefoot.store.begin() as work:
+        tenants = work.tenants.all()
+        states = {tenant: work.corpora.state(tenant) for tenant in tenants}
+    for tenant in tenants:
+        surefoot.searcher.search(Viewer(tenant, "doctor"), "Does the index open?")
+    parts = [
+        f"{tenant} {state.documents} documents / {state.chunks} chunks, generation {state.generation}"
+        for tenant, state in states.items()
+    ]
+    return "; ".join(parts) or "no tenants yet: `surefoot init ./docs --tenant NAME --access everyone`"
+
+
+_CHECKS: tuple[tuple[str, Callable[[Surefoot], str]], ...] = (
+    ("python", _python),
+    ("database", _database),
+    ("encoder", _encoder),
+    ("tokenizer", _tokenizer),
+    ("corpora", _corpora),
+)

@@ -1,0 +1,44 @@
+"""`surefoot`: registers every command; each lives in the file of its group."""
+
+from typing import Annotated
+
+import typer
+
+from surefoot import __version__
+from surefoot.cli import access, ask, demo, doctor, documents, eval, ingest, init, keys, serve, token
+
+app = typer.Typer(
+    name="surefoot",
+    help="Answers from a tenant's own documents, cited to the character or honestly refused.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"surefoot {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Answers from a tenant's own documents, cited to the character or honestly refused."""
+
+
+app.command("demo")(demo.demo)
+app.command("init")(init.init)
+app.command("doctor")(doctor.doctor)
+app.command("ingest")(ingest.ingest)
+app.command("ask")(ask.ask)
+app.command("serve")(serve.serve)
+app.command("token")(token.token)
+app.command("access")(access.access)
+app.add_typer(documents.app, name="documents")
+app.add_typer(keys.app, name="keys")
+app.add_typer(eval.app, name="eval")

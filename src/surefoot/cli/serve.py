@@ -1,0 +1,39 @@
+"""`surefoot serve`: the HTTP API, one or several worker processes on the same data."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from surefoot.cli.context import DataDirOption, loaded, plain_errors, product, progress_console
+from surefoot.core.settings import ENV_PREFIX
+
+
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="Processes; one a core is a good number.")] = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Serve the HTTP API until interrupted."""
+    with plain_errors():
+        settings = loaded(host=host, port=port, workers=workers, data_dir=data_dir).settings
+        # Migrating and checking once here gives one clear error instead of one per worker.
+        with product(data_dir=data_dir) as surefoot:
+            surefoot.store.check()
+    # Workers are fresh processes: they read the same settings, and find what came from the command line in the environment.
+    for key, value in {"data_dir": data_dir, "host": host, "port": port, "workers": workers}.items():
+        if value is not None:
+            os.environ[f"{ENV_PREFIX}{key.upper()}"] = str(Path(value).resolve() if key == "data_dir" else value)
+    progress_console.print(f"surefoot: http://{settings.host}:{settings.port}  data in {settings.data_dir}", highlight=False)
+    uvicorn.run(
+        "surefoot.api.server:create",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_level="warning",
+        server_header=False,
+    )
