@@ -11,6 +11,7 @@ from surefoot.core.errors import InvalidInput
 # An unclosed string matches up to the end of the text, so that the pattern never starts over inside one (linear time).
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_A_BRACKET = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -40,14 +41,12 @@ def parse_json(data: bytes, *, max_depth: int = 32) -> Any:
 
 def _is_deeper_than(data: bytes, max_depth: int) -> bool:
     """Whether brackets outside strings are left after the innermost pairs are taken away `max_depth` times."""
-    brackets = _STRING.sub(b"", data).translate(None, _NOT_A_BRACKET)
+    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_A_BRACKET)
     for _ in range(max_depth):
-        if not brackets:
-            return False
-        inner = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if len(inner) == len(brackets):
-            return True
-        brackets = inner
+        outer = brackets.replace(b"[]", b"")
+        if len(outer) == len(brackets):
+            break
+        brackets = outer
     return bool(brackets)
 
 
