@@ -35,6 +35,24 @@ class PayloadTooLarge(InvalidInput):
     code, status = "payload_too_large", 413
 
 
+class UnsupportedMediaType(InvalidInput):
+    """The body is not of a type this call reads; send JSON with `Content-Type: application/json`."""
+
+    code, status = "unsupported_media_type", 415
+
+
+class MethodNotAllowed(InvalidInput):
+    """The path exists, but not for this method; the Allow header names those it has."""
+
+    code, status = "method_not_allowed", 405
+
+
+class BodyTimeout(InvalidInput):
+    """The request body did not arrive in time; send it again without pauses."""
+
+    code, status, retryable = "body_timeout", 408, True
+
+
 class InvalidSettings(InvalidInput):
     """A setting is not valid; `surefoot doctor --settings` prints each value and where it came from."""
 
