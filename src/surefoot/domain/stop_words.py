@@ -183,8 +183,8 @@ STOP_WORDS: dict[str, frozenset[str]] = {
         i a o w we z ze na do od po za przez przy pod nad dla bez u ku oraz lub albo ale lecz czy że żeby aby jeśli jeżeli gdy
         kiedy gdzie jak jaki jaka jakie dlaczego ile co kto kogo komu czego czemu który która które których ten ta to te tego tej
         tym tych ja mnie mi mój moja moje ty ciebie ci twój on jego jemu ona jej ono my nas nam nasz wy was wam wasz oni one ich
-        im się siebie swój jest są był była było byli być będzie będą mam ma mają mieć może można mogę musi trzeba nie tak też także
-        tylko już jeszcze bardzo tu tam teraz
+        im się siebie swój jest są był była było byli być będzie będą mam ma mają mieć może można mogę musi trzeba nie tak też
+        także tylko już jeszcze bardzo tu tam teraz
         """
     ),
     "tr": _words(
