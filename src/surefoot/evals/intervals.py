@@ -1,6 +1,6 @@
 """How far a figure may be off: Wilson for shares, the percentile bootstrap for the rest. Seeded; 95 % by default."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -51,6 +51,29 @@ def bootstrap_mean(
     means = [float(sample[random.integers(0, len(sample), len(sample))].mean()) for _ in range(resamples)]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(float(sample.mean()), float(low), float(high), len(sample))
+
+
+def bootstrap_labelled(
+    statistic: Callable[[Sequence[bool], Sequence[bool]], float | None],
+    labels: Sequence[bool],
+    predictions: Sequence[bool],
+    *,
+    level: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+) -> Estimate | None:
+    """A statistic of labels and predictions, the pairs resampled together; None when it is not defined on them."""
+    value = statistic(labels, predictions)
+    if value is None:
+        return None
+    truth, predicted = np.asarray(labels, bool), np.asarray(predictions, bool)
+    random = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(resamples):
+        rows = random.integers(0, len(truth), len(truth))
+        drawn.append(statistic(truth[rows].tolist(), predicted[rows].tolist()))
+    low, high = np.quantile([figure for figure in drawn if figure is not None], [(1 - level) / 2, (1 + level) / 2])
+    return Estimate(value, float(low), float(high), len(truth))
 
 
 def bootstrap_auroc(
