@@ -1,0 +1,47 @@
+"""The ledger row of a reply: what is kept of every question, as plain JSON values."""
+
+from collections.abc import Iterable
+
+from surefoot.domain.answers import Answer, Citation, Refusal, Reply
+
+
+def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
+    """The reply as it is recorded. `citations` name by `claim` the place of their claim in `claims`; a refusal has none,
+    its `closest` places are not citations.
+    """
+    record: dict[str, object] = {
+        "reply_id": reply.reply_id,
+        "viewer_hash": viewer_hash,
+        "asked_at": reply.asked_at.isoformat(),
+        "corpus_version": reply.corpus_version,
+        "question": reply.question,
+        "confidence": reply.outcome.confidence,
+        "timings_ms": dict(reply.timings_ms),
+        "cost_usd": reply.cost_usd,
+        "tokens": reply.tokens,
+    }
+    match reply.outcome:
+        case Answer(claims=claims, tier=tier):
+            record["outcome"], record["reason"], record["tier"] = "answer", None, tier.value
+            record["claims"] = [{"text": claim.text, "support": claim.support} for claim in claims]
+            record["citations"] = [
+                {"claim": place, **span} for place, claim in enumerate(claims) for span in _spans(claim.citations)
+            ]
+            record["closest"] = []
+        case Refusal(reason=reason, closest=closest):
+            record["outcome"], record["reason"], record["tier"] = "refusal", reason.value, None
+            record["claims"], record["citations"], record["closest"] = [], [], _spans(closest)
+    return record
+
+
+def _spans(citations: Iterable[Citation]) -> list[dict[str, object]]:
+    return [
+        {
+            "chunk_id": each.chunk_id,
+            "document_id": each.document_id,
+            "start": each.start,
+            "end": each.end,
+            "quote": each.quote,
+        }
+        for each in citations
+    ]
