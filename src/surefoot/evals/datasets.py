@@ -5,7 +5,7 @@ Rows may carry further fields; those that are read must have exactly the stated 
 
 import gzip
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -67,24 +67,6 @@ class GroundednessPair(_Row):
     supported: bool
 
 
-class GoldenCase(_Row):
-    """One case of a golden suite: who asks what, and what must come back.
-
-    `expect` is `answer` or a refusal's reason. An answer passes when it cites one of `gold_uris` and says every one of
-    `expected_facts` word for word, apart from case and white space.
-    """
-
-    id: Text
-    question: Text
-    viewer: Mapping[str, object]
-    expect: Literal[
-        "answer", "no_evidence", "insufficient_evidence", "stale_evidence", "conflicting_evidence", "out_of_scope", "refusal"
-    ]
-    gold_uris: list[Text] = []
-    expected_facts: list[Text] = []
-    why: str = ""
-
-
 AnyRow = TypeVar("AnyRow", bound=_Row)
 
 
@@ -106,11 +88,6 @@ def load_foreign_questions(path: Path) -> list[ForeignQuestion]:
 def load_groundedness_pairs(path: Path) -> list[GroundednessPair]:
     """Every pair of the file."""
     return _load(path, GroundednessPair)
-
-
-def load_golden_cases(path: Path) -> list[GoldenCase]:
-    """Every case of the suite; ids are unique."""
-    return _load(path, GoldenCase, unique="id")
 
 
 def _load(path: Path, row_type: type[AnyRow], *, unique: str | None = None) -> list[AnyRow]:
