@@ -69,6 +69,7 @@ class Database:
         self._durable = durable
         # Connections inherited over a fork stay in this map, unused: closing them here would end the parent's locks.
         self._pools: dict[int, _Pool] = {}
+        self._closed = False
 
     @property
     def place(self) -> str:
@@ -112,7 +113,8 @@ class Database:
                 queue.release()
 
     def close(self) -> None:
-        """This process holds no connection any more."""
+        """This process holds no connection any more; further calls raise StoreUnavailable."""
+        self._closed = True
         pool = self._pools.pop(os.getpid(), None)
         if pool is not None:
             pool.engine.dispose()
@@ -126,6 +128,8 @@ class Database:
         return pool
 
     def _begin(self, engine: Engine) -> Connection:
+        if self._closed:
+            raise StoreUnavailable(f"{self.place} was closed by this process; make a new store.")
         try:
             connection = engine.connect()
         except exc.TimeoutError:
