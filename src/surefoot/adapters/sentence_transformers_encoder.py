@@ -1,0 +1,119 @@
+"""Any sentence-transformers model as an encoder; needs the extra `sentence-transformers`, which brings torch."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from surefoot.adapters.query_cache import QueryCache
+from surefoot.core.errors import MissingDependency, MissingModel
+from surefoot.ports import Vectors
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+BATCH_SIZE = 16
+# Far beyond the token limit of these models; it bounds the time a hostile text can spend in the tokenizer.
+LONGEST_TEXT_CHARACTERS = 100_000
+
+
+class SentenceTransformersEncoder:
+    """An Encoder on torch, opened at first use. `model` is a folder or a name on the Hugging Face hub.
+
+    Raises MissingDependency when the package is not installed. With `offline` nothing is fetched: a model that is neither a
+    folder nor in the local cache raises MissingModel at first use. `threads` above 0 sets torch's threads for the process.
+    """
+
+    def __init__(self, model: str, *, threads: int = 0, cache_size: int = 4096, offline: bool = False) -> None:
+        if find_spec("sentence_transformers") is None:
+            raise MissingDependency(
+                f"The encoder 'sentence-transformers:{model}' needs a package: pip install 'surefoot[sentence-transformers]'."
+            )
+        self._name = model
+        self._threads = threads
+        self._offline = offline
+        self._queries = QueryCache(cache_size)
+        self._lock = Lock()
+        self._model: SentenceTransformer | None = None
+        self._fingerprint = ""
+        self._dimensions = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the weights, the length at which texts are cut, and the prompts put before them; opens the model."""
+        with self._lock:
+            self._load()
+            return self._fingerprint
+
+    @property
+    def dimensions(self) -> int:
+        """The length of a vector; opens the model."""
+        with self._lock:
+            self._load()
+            return self._dimensions
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """`(len(texts), dimensions)` float32, unit rows, in the order given; texts are cut at the model's limit."""
+        if not texts:
+            return np.empty((0, self.dimensions), dtype=np.float32)
+        readable = [_readable(text) for text in texts]
+        with self._lock:
+            vectors = self._load().encode_document(
+                readable, batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def encode_query(self, text: str) -> Vectors:
+        """`(dimensions,)` float32, a read-only unit vector, from the cache when this text was asked before."""
+        return self._queries.get(text, self._query_vector)
+
+    def _query_vector(self, text: str) -> Vectors:
+        with self._lock:
+            vector = self._load().encode_query(
+                _readable(text), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+            )
+        return np.array(vector, dtype=np.float32)
+
+    def _load(self) -> "SentenceTransformer":
+        """The opened model. The caller holds the lock: its tokenizer may not be used by two threads at once."""
+        if self._model is None:
+            if self._offline:
+                # Both names are read when the hub's client is imported; the argument below covers a client that already was.
+                os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+            import torch
+            from sentence_transformers import SentenceTransformer
+
+            if self._threads > 0:
+                torch.set_num_threads(self._threads)
+            try:
+                model = SentenceTransformer(self._name, device="cpu", local_files_only=self._offline)
+            except (OSError, ValueError) as error:
+                raise MissingModel(
+                    f"The sentence-transformers model {self._name!r} cannot be opened; name a folder or a model of the hub"
+                    f"{', or download it once without SUREFOOT_OFFLINE' if self._offline else ''}."
+                ) from error
+            self._fingerprint = f"sentence-transformers:{Path(self._name).name}:{_model_hash(model)}"
+            self._dimensions = len(model.encode_query("", show_progress_bar=False, convert_to_numpy=True))
+            self._model = model
+        return self._model
+
+
+def _readable(text: str) -> str:
+    """The text as the tokenizer can take it: bounded, and half a surrogate pair read as a question mark."""
+    return text[:LONGEST_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
+
+
+def _model_hash(model: "SentenceTransformer") -> str:
+    """A hash of every weight by name, the modules in order, the token limit and the prompts."""
+    sha = hashlib.sha256()
+    settings = ([type(module).__name__ for module in model], model.max_seq_length, sorted(model.prompts.items()))
+    sha.update(repr(settings).encode())
+    for name, tensor in sorted(model.state_dict().items()):
+        sha.update(name.encode())
+        sha.update(tensor.float().contiguous().numpy().tobytes())
+    return sha.hexdigest()[:16]
