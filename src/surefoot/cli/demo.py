@@ -1,0 +1,160 @@
+"""`surefoot demo`: the sample tenant through the real pipeline, in one process with a temporary data folder."""
+
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvicorn
+
+from surefoot.api.app import create_app
+from surefoot.bootstrap import Surefoot, build
+from surefoot.cli.ask import print_reply
+from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line, progress_console
+from surefoot.cli.ingest import ingest_path, print_report
+from surefoot.cli.signing import ensure_signing_key
+from surefoot.core.errors import InvalidInput
+from surefoot.core.settings import load_settings
+from surefoot.domain.answers import Reply
+from surefoot.domain.corpora import IngestReport
+from surefoot.domain.identity import EVERYONE
+from surefoot.governance.tokens import mint
+from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge, totals
+from surefoot.sample.host import host_routes
+from surefoot.sample.tenant import TENANT, Person, documents_folder, people
+
+_HOST = "127.0.0.1"
+_SHOWN = (
+    ("A question that one page answers", "answer-47"),
+    ("A near miss: pages on the subject exist, but none answers", "near-miss-01"),
+    ("The only page about it is out of date", "stale-01"),
+    ("Two pages of the same trust disagree", "conflicting-01"),
+    ("Somebody who may read the answer", "restricted-01"),
+    ("The same question from somebody who may not", "no-right-01"),
+)
+
+
+def demo(
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
+    serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve page and API after the terminal part.")] = True,
+    golden: Annotated[bool, typer.Option("--golden", help="Ask every golden question and print how each kind came out.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Try the product: ingest the sample documents, ask, and serve a help page on loopback; nothing is kept."""
+    with plain_errors(), _sample_product(port) as surefoot:
+        listener = _listen(port) if serve else None
+        report = _publish(surefoot)
+        shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases()]
+        judged = [_ask(surefoot, case)[2] for case in golden_cases()] if golden else []
+        if as_json:
+            print_json(_as_json(report, shown, judged))
+        else:
+            _print(report, shown, judged)
+        if listener is not None:
+            _serve(surefoot, listener)
+        if any(judgement.leaked for judgement in judged):
+            raise typer.Exit(EXIT_GATE_FAILED)
+
+
+@contextmanager
+def _sample_product(port: int) -> Iterator[Surefoot]:
+    """A started product on a temporary folder. It reads neither surefoot.toml nor the environment, so that trying the
+    demo beside a real installation can never touch its data, and it makes no outbound call.
+    """
+    with tempfile.TemporaryDirectory(prefix="surefoot-demo-", ignore_cleanup_errors=True) as folder:
+        overrides = {"data_dir": folder, "tenant": TENANT, "offline": True, "host": _HOST, "port": port}
+        surefoot = build(load_settings(folder=Path(folder), env={}, overrides=overrides).settings)
+        try:
+            surefoot.start()
+            yield surefoot
+        finally:
+            surefoot.close()
+
+
+def _publish(surefoot: Surefoot) -> IngestReport:
+    with surefoot.store.begin() as work:
+        work.tenants.create(TENANT, now=surefoot.clock.now())
+        work.commit()
+    ensure_signing_key(surefoot, TENANT)
+    return ingest_path(surefoot, TENANT, str(documents_folder()), access=frozenset({EVERYONE}))
+
+
+def _shown_cases() -> list[tuple[str, GoldenCase]]:
+    cases = {case.id: case for case in golden_cases()}
+    return [(title, cases[case_id]) for title, case_id in _SHOWN]
+
+
+def _ask(surefoot: Surefoot, case: GoldenCase) -> tuple[GoldenCase, Reply, Judgement]:
+    reply = surefoot.ask.ask(people()[case.viewer].viewer(), case.question)
+    return case, reply, judge(case, reply)
+
+
+def _as_json(
+    report: IngestReport, shown: list[tuple[str, GoldenCase, Reply, Judgement]], judged: list[Judgement]
+) -> dict[str, Any]:
+    asked = [
+        {"title": title, "case": case.id, "viewer": case.viewer, "as_expected": judgement.passed, "reply": asdict(reply)}
+        for title, case, reply, judgement in shown
+    ]
+    failed = [judgement.case.id for judgement in judged if not judgement.passed]
+    return {
+        "tenant": TENANT,
+        "ingest": asdict(report),
+        "asked": asked,
+        "golden": [asdict(row) for row in totals(judged)],
+        "golden_failed": failed,
+        "possible_spend_usd": 0.0,
+    }
+
+
+def _print(report: IngestReport, shown: list[tuple[str, GoldenCase, Reply, Judgement]], judged: list[Judgement]) -> None:
+    print_line("Pennyfern is a billing product that does not exist. This is its help centre, read by the real pipeline:")
+    print_report(TENANT, report)
+    known = people()
+    for title, case, reply, judgement in shown:
+        print_line(f"\n{title}\n{known[case.viewer].shown_as} asks: {case.question}")
+        print_reply(reply)
+        if not judgement.passed:
+            print_line(f"(not as expected: {case.id} expects {case.expect})")
+    if judged:
+        print_line(f"\nGolden questions: {sum(row.passed for row in judged)} of {len(judged)} as expected")
+        for row in totals(judged):
+            print_line(
+                f"  {row.kind:<13} {row.passed:>3} of {row.cases:<3} as expected, {row.answered} answered, "
+                f"{row.same_reason} with the expected outcome or reason, {row.leaked} leaks"
+            )
+        for judgement in judged:
+            if not judgement.passed:
+                print_line(f"  {judgement.case.id} ({judgement.case.viewer}): {judgement.case.question}")
+    print_line("\n$0.00 possible spend: no model, no key, no call to another machine.")
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((_HOST, port))
+    except OSError as error:
+        listener.close()
+        raise InvalidInput(f"Port {port} on {_HOST} cannot be used ({error.strerror}); choose another with --port.") from error
+    return listener
+
+
+def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
+    """Host page and API answer on the listener until interrupted."""
+    private, issuer = ensure_signing_key(surefoot, TENANT)
+
+    def token_for(person: Person) -> str:
+        return mint(private, issuer, person.viewer(), now=surefoot.clock.now(), ttl_seconds=300)
+
+    app = create_app(surefoot)
+    app.include_router(host_routes(token_for))
+    address = f"http://{_HOST}:{listener.getsockname()[1]}"
+    print_line(f"\nhelp page  {address}/demo\nAPI        {address}/v1/ask, described at {address}/openapi.json")
+    print_line("Try: choose Nora, ask who has to sign off a refund of $3,000; then ask the same as Felix.")
+    progress_console.print("Ctrl-C stops the demo and deletes its data.", highlight=False)
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])

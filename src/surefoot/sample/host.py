@@ -1,0 +1,89 @@
+"""The sample tenant's host product: one help page, and the backend that vouches for whoever is signed in there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, Body, Depends, Request
+from fastapi.responses import Response
+
+from surefoot.core.errors import Forbidden, InvalidInput
+from surefoot.sample.golden import golden_cases
+from surefoot.sample.tenant import Person, people
+
+MintToken = Callable[[Person], str]
+
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+EXAMPLE_IDS = (
+    "answer-24",
+    "answer-47",
+    "near-miss-01",
+    "restricted-01",
+    "no-right-01",
+    "restricted-06",
+    "stale-01",
+    "conflicting-01",
+    "german-01",
+)
+_STATIC = Path(__file__).parent.parent / "static"
+_FILES = {"demo.html": "text/html", "demo.css": "text/css", "demo.js": "text/javascript"}
+_LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def host_routes(mint: MintToken) -> APIRouter:
+    """The page under /demo and its backend, for an app that listens on loopback alone.
+
+    `mint` signs a viewer token for one of the sample's people. Whoever reaches these routes may be any of them, so a
+    request that names another host than loopback is refused: a foreign site could have its name resolve to this machine.
+    """
+    router = APIRouter(prefix="/demo", include_in_schema=False, dependencies=[Depends(_refuse_foreign_names)])
+
+    @router.get("")
+    def page() -> Response:
+        return _file("demo.html")
+
+    @router.get("/demo.css")
+    def style() -> Response:
+        return _file("demo.css")
+
+    @router.get("/demo.js")
+    def script() -> Response:
+        return _file("demo.js")
+
+    @router.get("/start")
+    def start() -> dict[str, Any]:
+        return {
+            "people": [person.model_dump(include={"name", "shown_as"}) for person in people().values()],
+            "examples": examples(),
+        }
+
+    @router.post("/token")
+    def token(person: str = Body(embed=True)) -> dict[str, str]:
+        known = people()
+        if person not in known:
+            raise InvalidInput(f"{person!r} is nobody here; choose one of {', '.join(known)}.")
+        return {"token": mint(known[person])}
+
+    return router
+
+
+def examples() -> list[dict[str, str]]:
+    """The questions the page offers, each with who asks it and its language."""
+    known, cases = people(), {case.id: case for case in golden_cases()}
+    return [
+        {"question": case.question, "person": case.viewer, "locale": known[case.viewer].locale}
+        for case in (cases[example] for example in EXAMPLE_IDS)
+    ]
+
+
+def _file(name: str) -> Response:
+    content = (_STATIC / name).read_bytes()
+    return Response(content, media_type=_FILES[name], headers={"Content-Security-Policy": PAGE_POLICY})
+
+
+def _refuse_foreign_names(request: Request) -> None:
+    if request.url.hostname not in _LOOPBACK_NAMES:
+        raise Forbidden("The demo answers on loopback only; open it as http://127.0.0.1.")
