@@ -14,7 +14,7 @@ import uvicorn
 from surefoot.api.app import create_app
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.ask import print_reply
-from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line, progress_console
+from surefoot.cli.context import JsonOption, plain_errors, print_json, print_line, progress_console
 from surefoot.cli.ingest import ingest_path, print_report
 from surefoot.cli.signing import ensure_signing_key
 from surefoot.core.errors import InvalidInput
@@ -23,9 +23,11 @@ from surefoot.domain.answers import Reply
 from surefoot.domain.corpora import IngestReport
 from surefoot.domain.identity import EVERYONE
 from surefoot.governance.tokens import mint
-from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge, totals
+from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge
 from surefoot.sample.host import host_routes
 from surefoot.sample.tenant import TENANT, Person, documents_folder, people
+
+Shown = tuple[str, GoldenCase, Reply, Judgement]
 
 _HOST = "127.0.0.1"
 _SHOWN = (
@@ -41,7 +43,6 @@ _SHOWN = (
 def demo(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve page and API after the terminal part.")] = True,
-    golden: Annotated[bool, typer.Option("--golden", help="Ask every golden question and print how each kind came out.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Try the product: ingest the sample documents, ask, and serve a help page on loopback; nothing is kept."""
@@ -49,15 +50,12 @@ def demo(
         listener = _listen(port) if serve else None
         report = _publish(surefoot)
         shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases()]
-        judged = [_ask(surefoot, case)[2] for case in golden_cases()] if golden else []
         if as_json:
-            print_json(_as_json(report, shown, judged))
+            print_json(_as_json(report, shown))
         else:
-            _print(report, shown, judged)
+            _print(report, shown)
         if listener is not None:
             _serve(surefoot, listener)
-        if any(judgement.leaked for judgement in judged):
-            raise typer.Exit(EXIT_GATE_FAILED)
 
 
 @contextmanager
@@ -93,25 +91,15 @@ def _ask(surefoot: Surefoot, case: GoldenCase) -> tuple[GoldenCase, Reply, Judge
     return case, reply, judge(case, reply)
 
 
-def _as_json(
-    report: IngestReport, shown: list[tuple[str, GoldenCase, Reply, Judgement]], judged: list[Judgement]
-) -> dict[str, Any]:
+def _as_json(report: IngestReport, shown: list[Shown]) -> dict[str, Any]:
     asked = [
         {"title": title, "case": case.id, "viewer": case.viewer, "as_expected": judgement.passed, "reply": asdict(reply)}
         for title, case, reply, judgement in shown
     ]
-    failed = [judgement.case.id for judgement in judged if not judgement.passed]
-    return {
-        "tenant": TENANT,
-        "ingest": asdict(report),
-        "asked": asked,
-        "golden": [asdict(row) for row in totals(judged)],
-        "golden_failed": failed,
-        "possible_spend_usd": 0.0,
-    }
+    return {"tenant": TENANT, "ingest": asdict(report), "asked": asked, "possible_spend_usd": 0.0}
 
 
-def _print(report: IngestReport, shown: list[tuple[str, GoldenCase, Reply, Judgement]], judged: list[Judgement]) -> None:
+def _print(report: IngestReport, shown: list[Shown]) -> None:
     print_line("Pennyfern is a billing product that does not exist. This is its help centre, read by the real pipeline:")
     print_report(TENANT, report)
     known = people()
@@ -120,16 +108,6 @@ def _print(report: IngestReport, shown: list[tuple[str, GoldenCase, Reply, Judge
         print_reply(reply)
         if not judgement.passed:
             print_line(f"(not as expected: {case.id} expects {case.expect})")
-    if judged:
-        print_line(f"\nGolden questions: {sum(row.passed for row in judged)} of {len(judged)} as expected")
-        for row in totals(judged):
-            print_line(
-                f"  {row.kind:<13} {row.passed:>3} of {row.cases:<3} as expected, {row.answered} answered, "
-                f"{row.same_reason} with the expected outcome or reason, {row.leaked} leaks"
-            )
-        for judgement in judged:
-            if not judgement.passed:
-                print_line(f"  {judgement.case.id} ({judgement.case.viewer}): {judgement.case.question}")
     print_line("\n$0.00 possible spend: no model, no key, no call to another machine.")
 
 

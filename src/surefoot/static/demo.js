@@ -129,7 +129,9 @@ async function start() {
   byId("examples").replaceChildren(
     ...examples.map((example) => {
       const item = element("li");
-      const button = element("button", example.question, { type: "button", lang: example.locale });
+      const button = element("button", "", { type: "button" });
+      const person = people.find((one) => one.name === example.person).shown_as.split(",")[0];
+      button.append(element("span", example.question, { lang: example.locale }), ` (${person})`);
       button.addEventListener("click", () => tryExample(example));
       item.append(button);
       return item;
