@@ -1,0 +1,1 @@
+"""Speed measured as ratios within one run; results and commands are in docs/benchmarks.md."""
