@@ -63,7 +63,9 @@ BAD_KEYS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("algorithm", "jwk", "reason"), BAD_KEYS, ids=[f"{place}-{bad[2]}" for place, bad in enumerate(BAD_KEYS)])
+@pytest.mark.parametrize(
+    ("algorithm", "jwk", "reason"), BAD_KEYS, ids=[f"{place}-{bad[2]}" for place, bad in enumerate(BAD_KEYS)]
+)
 def test_a_weak_damaged_or_foreign_key_is_refused_with_its_reason(algorithm: str, jwk: dict[str, Any], reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason):
         check_issuer(replace(issuer_of(algorithm), keys={"k1": jwk}))
