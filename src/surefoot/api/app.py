@@ -1,0 +1,69 @@
+"""The HTTP API over one product."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
+
+import anyio.to_thread
+from fastapi import FastAPI
+
+from surefoot.api import errors
+from surefoot.api.deps import Face
+from surefoot.api.edge import Edge, check_origins
+from surefoot.api.limits import Admission
+from surefoot.api.openapi import describe
+from surefoot.api.routes import ask, documents, health, issuers, keys, pages, replies
+from surefoot.api.schemas.problems import Problem
+from surefoot.bootstrap import Surefoot
+
+# Questions that may wait for each one that is being answered, and administrative calls at once.
+_WAITING_PER_PLACE = 4
+_ADMINISTRATION_PLACES = 8
+
+_DESCRIPTION = """
+Questions are answered from the tenant's own documents, cited to the character, or refused with the reason.
+
+People ask with a **viewer token**: a JWT of at most 15 minutes that the host product signs (`docs/reference/http-api.md`).
+The tenant's backend ingests and administers with a **server key**. Tenant and rights come from these credentials alone.
+Every error is `application/problem+json`; its `type` opens a page that explains it.
+"""
+
+
+def create_app(surefoot: Surefoot) -> FastAPI:
+    """The app; it starts the product when it starts and closes it when it stops. Raises InvalidSettings for bad origins."""
+    settings = surefoot.settings
+    origins = check_origins(settings.cors_origins)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await anyio.to_thread.run_sync(surefoot.start)
+        try:
+            yield
+        finally:
+            await anyio.to_thread.run_sync(surefoot.close)
+
+    app = FastAPI(
+        title="Surefoot",
+        version=version("surefoot"),
+        description=_DESCRIPTION,
+        # The interactive pages load scripts from a foreign origin; the document itself is all that is served.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={"default": {"model": Problem, "description": "Any error."}},
+    )
+    app.state.face = Face(
+        surefoot=surefoot,
+        questions=Admission(
+            concurrent=settings.max_concurrent_requests, waiting=settings.max_concurrent_requests * _WAITING_PER_PLACE
+        ),
+        administration=Admission(concurrent=_ADMINISTRATION_PLACES, waiting=_ADMINISTRATION_PLACES * _WAITING_PER_PLACE),
+    )
+    errors.install(app)
+    for routes in (ask, documents, replies, keys, issuers, health, pages):
+        app.include_router(routes.router)
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
+    app.add_middleware(Edge, clock=surefoot.clock, origins=origins, public_url=settings.public_url)
+    return app

@@ -1,0 +1,123 @@
+"""What routes are given, and in which order a request earns it: a place, then a name, then its body is read."""
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+import orjson
+from fastapi import Depends, Request, Security
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from starlette.responses import Response
+
+from surefoot.api.auth import server_key_of, viewer_of
+from surefoot.api.limits import Admission, read_json
+from surefoot.bootstrap import Surefoot
+from surefoot.domain.identity import Viewer
+from surefoot.domain.keys import Scope, ServerKey
+
+Result = TypeVar("Result")
+
+# Questions, keys and issuers are short; only documents may be as large as the settings allow.
+SMALL_BODY_BYTES = 65_536
+_HAS_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """The product, and the places in which its work is done. Questions never wait behind uploads."""
+
+    surefoot: Surefoot
+    questions: Admission
+    administration: Admission
+
+
+def face_of(request: Request) -> Face:
+    face: Face = request.app.state.face
+    return face
+
+
+class GuardedRoute(APIRoute):
+    """A route that reads no body before its caller has a place and a name. Each kind below says who may call."""
+
+    body_limit: int | None = SMALL_BODY_BYTES
+
+    def admission(self, face: Face) -> Admission:
+        return face.administration
+
+    def authenticate(self, request: Request, face: Face) -> None:
+        """The caller is known and may call this; request.state holds who it is."""
+        raise NotImplementedError
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            face = face_of(request)
+            async with self.admission(face).admitted():
+                await anyio.to_thread.run_sync(partial(self.authenticate, request, face))
+                if self.body_field is not None and request.method in _HAS_BODY:
+                    limit = face.surefoot.settings.max_body_bytes
+                    request = await read_json(request, max_bytes=min(limit, self.body_limit or limit))
+                return await handle(request)
+
+        return guarded
+
+
+class ViewerRoute(GuardedRoute):
+    """Called by a signed-in person's browser, with a viewer token."""
+
+    def admission(self, face: Face) -> Admission:
+        return face.questions
+
+    def authenticate(self, request: Request, face: Face) -> None:
+        request.state.viewer = viewer_of(face.surefoot, request.headers.getlist("authorization"))
+
+
+class AdminRoute(GuardedRoute):
+    """Called by the tenant's backend, with a server key of the scope admin."""
+
+    scope = Scope.ADMIN
+
+    def authenticate(self, request: Request, face: Face) -> None:
+        request.state.server_key = server_key_of(face.surefoot, request.headers.getlist("authorization"), self.scope)
+
+
+class IngestRoute(AdminRoute):
+    """Called by the tenant's backend, with a server key of the scope ingest; bodies may be whole documents."""
+
+    scope = Scope.INGEST
+    body_limit = None
+
+
+viewer_token = HTTPBearer(scheme_name="viewerToken", bearerFormat="JWT", description="Viewer token.", auto_error=False)
+server_key = HTTPBearer(scheme_name="serverKey", bearerFormat="sk_...", description="Server key.", auto_error=False)
+NeedsViewer = Security(viewer_token)
+NeedsServerKey = Security(server_key)
+
+
+async def _viewer(request: Request) -> Viewer:
+    viewer: Viewer = request.state.viewer
+    return viewer
+
+
+async def _server_key(request: Request) -> ServerKey:
+    key: ServerKey = request.state.server_key
+    return key
+
+
+async def _face(request: Request) -> Face:
+    return face_of(request)
+
+
+TheViewer = Annotated[Viewer, Depends(_viewer)]
+TheServerKey = Annotated[ServerKey, Depends(_server_key)]
+TheFace = Annotated[Face, Depends(_face)]
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """The value as JSON; a schema goes in as `model_dump(mode="json")`."""
+    return Response(orjson.dumps(value), status, media_type="application/json")

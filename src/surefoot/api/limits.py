@@ -1,0 +1,108 @@
+"""What a request may cost before anything is done for it: bytes, time to arrive, and a place among those being served."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio
+import anyio.to_thread
+from starlette.requests import ClientDisconnect, Request
+
+from surefoot.core.errors import BodyTimeout, InvalidInput, Overloaded, PayloadTooLarge, UnsupportedMediaType
+from surefoot.core.strict_json import parse_json
+
+Result = TypeVar("Result")
+
+BODY_SECONDS = 30
+MAX_JSON_DEPTH = 16
+_PARSED_IN_PLACE_BYTES = 65_536
+
+
+class Admission:
+    """At most `concurrent` pieces of work at once in this process, and at most `waiting` more that wait for a place.
+
+    Beyond that, and after `wait_seconds` of waiting, callers are told to come back instead of being queued without end.
+    """
+
+    def __init__(self, *, concurrent: int, waiting: int, wait_seconds: float = 10.0) -> None:
+        self._places = anyio.Semaphore(concurrent)
+        self._threads = anyio.CapacityLimiter(concurrent)
+        self._room = concurrent + waiting
+        self._inside = 0
+        self._wait_seconds = wait_seconds
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """The caller is inside for the length of the block. Raises Overloaded at once when there is no room to wait in."""
+        if self._inside >= self._room:
+            raise Overloaded(retry_after_seconds=1)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, run in a thread once there is a place; Overloaded when none comes free in time."""
+        try:
+            with anyio.fail_after(self._wait_seconds):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Overloaded(retry_after_seconds=1) from None
+        try:
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        finally:
+            self._places.release()
+
+
+class ReadRequest(Request):
+    """A request whose body has been read and understood by `read_json`; the framework finds it here."""
+
+    def __init__(self, request: Request, raw: bytes, value: Any) -> None:
+        super().__init__(request.scope, request.receive)
+        self._raw = raw
+        self._value = value
+
+    async def body(self) -> bytes:
+        return self._raw
+
+    async def json(self) -> Any:
+        return self._value
+
+
+async def read_json(request: Request, *, max_bytes: int) -> ReadRequest:
+    """The request with its JSON body read strictly.
+
+    Raises UnsupportedMediaType, PayloadTooLarge (by the declared length before the first byte, by the count of what came
+    otherwise; nothing beyond the limit is kept), BodyTimeout, and InvalidInput for anything but strict JSON.
+    """
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    charset = parameters.strip().lower().replace('"', "")
+    if media_type.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise UnsupportedMediaType
+    declared = request.headers.get("content-length", "0")
+    # A number with more digits than any limit has is too large without being converted.
+    if not declared.isascii() or not declared.isdigit() or len(declared) > 15 or int(declared) > max_bytes:
+        raise PayloadTooLarge(f"The body is larger than the {max_bytes} bytes that this call takes.")
+    try:
+        with anyio.fail_after(BODY_SECONDS):
+            raw = await _read(request, max_bytes)
+    except TimeoutError:
+        raise BodyTimeout from None
+    except ClientDisconnect:
+        raise InvalidInput("The connection was closed before the body had arrived.") from None
+    if len(raw) <= _PARSED_IN_PLACE_BYTES:
+        return ReadRequest(request, raw, parse_json(raw, max_depth=MAX_JSON_DEPTH))
+    value = await anyio.to_thread.run_sync(lambda: parse_json(raw, max_depth=MAX_JSON_DEPTH))
+    return ReadRequest(request, raw, value)
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    parts: list[bytes] = []
+    count = 0
+    async for part in request.stream():
+        count += len(part)
+        if count > max_bytes:
+            raise PayloadTooLarge(f"The body is larger than the {max_bytes} bytes that this call takes.")
+        parts.append(part)
+    return b"".join(parts)
