@@ -3,7 +3,7 @@
 import pytest
 
 from surefoot.core.errors import UnreadableDocument
-from surefoot.domain.documents import Section, SourceDocument
+from surefoot.domain.documents import SourceDocument
 from surefoot.retrieval.readers import RawFile, ReadLimits, read
 
 LIMITS = ReadLimits(max_bytes=1_000_000, max_pages=10, memory_mb=512, cpu_seconds=20)
@@ -81,7 +81,7 @@ def test_prose_that_begins_like_a_statement_stays() -> None:
 @pytest.mark.parametrize("nest", [">" * 50_000 + " a", "- " * 50_000 + "a", "> - " * 20_000 + "a"])
 def test_deep_nesting_loses_no_text(nest: str) -> None:
     source = document(f"{nest}\n\n# End\nc")
-    assert [section.start for section in source.sections][0] == 0
+    assert source.sections[0].start == 0
     assert source.sections[-1].end == len(source.text)
 
 
