@@ -230,7 +230,7 @@ def _ask_without(surefoot: Surefoot, question: str, without: frozenset[ChunkId])
     """What the product answers when these chunks are not there; every stage timed, the ledger left out."""
     retrieved = surefoot.searcher.search(VIEWER, question, without=without)
     started = perf_counter()
-    outcome = surefoot.answerer.answer(question, retrieved)
+    outcome = surefoot.answerer.answer(question, VIEWER.locale, retrieved)
     answer_ms = (perf_counter() - started) * 1000
     return answers_run.Asked(outcome, {**retrieved.timings_ms, "answer": answer_ms})
 
