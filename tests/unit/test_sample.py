@@ -11,13 +11,16 @@ from surefoot.domain.documents import ChunkId, DocumentId, TrustTier
 from surefoot.domain.filters import ReadAccess, readable
 from surefoot.domain.identity import parse_principals
 from surefoot.retrieval.access import principals_of
+from surefoot.retrieval.rights_files import is_rights_file
 from surefoot.sample.golden import GoldenCase, golden_cases, judge, totals
 from surefoot.sample.tenant import TENANT, documents_folder, people
 
 CASES = golden_cases()
 FOLDER = documents_folder()
 DOCUMENTS = {
-    path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8") for path in FOLDER.rglob("*") if path.is_file()
+    path.relative_to(FOLDER).as_posix(): path.read_text(encoding="utf-8")
+    for path in FOLDER.rglob("*")
+    if path.is_file() and not is_rights_file(path.name)
 }
 PRINCIPALS = re.compile(r"^principals: \[(.*)\]$", re.MULTILINE)
 
