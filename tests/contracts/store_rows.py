@@ -1,0 +1,95 @@
+"""Rows for the store's contracts, in one line each."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Reply
+from surefoot.domain.corpora import CorpusState
+from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId, TrustTier
+from surefoot.domain.identity import Principal, TenantId
+from surefoot.domain.keys import Issuer, Scope, ServerKey
+
+NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
+ELSEWHERE = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7, minutes=-30)))
+ACME, GLOBEX = TenantId("acme"), TenantId("globex")
+ANN, EVERYONE = Principal("user:ann"), Principal("everyone")
+
+
+def document(name: str, *, text: str = "One. Two. Three.", supersedes: tuple[str, ...] = (), source: str = "docs") -> Document:
+    """A document with id and uri made from the name."""
+    return Document(
+        document_id=DocumentId(f"doc_{name}"),
+        uri=f"{name}.md",
+        source=source,
+        title=f"Title of {name} — ünïcode 🦶",
+        text=text,
+        content_hash=f"hash of {text}",
+        locale="en-GB",
+        trust=TrustTier.REVIEWED,
+        updated_at=ELSEWHERE,
+        valid_until=None,
+        supersedes=supersedes,
+        meta={"owner": "docs team", "empty": ""},
+        ingested_at=NOW,
+    )
+
+
+def chunks(parent: Document, count: int = 2) -> list[Chunk]:
+    """Chunks that cut the document's text into pieces of four characters."""
+    return [
+        Chunk(
+            chunk_id=ChunkId(f"chk_{parent.document_id}_{ordinal}"),
+            document_id=parent.document_id,
+            uri=parent.uri,
+            ordinal=ordinal,
+            start=ordinal * 4,
+            end=ordinal * 4 + 4,
+            text=parent.text[ordinal * 4 : ordinal * 4 + 4],
+            title=parent.title,
+            heading="Limits",
+            path=("Guide", "Quotas > rates"),
+            anchor="limits",
+            page_number=ordinal or None,
+            token_count=2,
+            locale=parent.locale,
+            trust=parent.trust,
+            updated_at=parent.updated_at,
+            valid_until=NOW if ordinal else None,
+            heading_indexed=ordinal == 0,
+        )
+        for ordinal in range(count)
+    ]
+
+
+def corpus(generation: int, **fields: object) -> CorpusState:
+    """A published state."""
+    return replace(CorpusState(generation, 0, "encoder-a", "index-a", 3, 7, NOW), **fields)  # type: ignore[arg-type]
+
+
+def server_key(tenant: TenantId, key_id: str, *, created_at: datetime = NOW) -> ServerKey:
+    """A live key with both scopes."""
+    return ServerKey(key_id, tenant, f"sha of {tenant}", frozenset(Scope), f"label of {tenant}", created_at)
+
+
+def issuer(tenant: TenantId, name: str = "https://app.example", *, audience: str = "surefoot") -> Issuer:
+    """An issuer with one public key."""
+    return Issuer(tenant, name, "EdDSA", audience, {"kid-1": {"kty": "OKP", "crv": "Ed25519", "x": f"x of {tenant}"}})
+
+
+def citation(quote: str = "Two") -> Citation:
+    """A place in a document."""
+    return Citation(
+        ChunkId("chk_1"), DocumentId("doc_1"), "a.md", "A", "Limits", "limits", 3, quote, 5, 8, "en", TrustTier.OFFICIAL, NOW
+    )
+
+
+def answer(reply_id: str, question: str = "How many?") -> Reply:
+    """A reply with two claims, three citations in all."""
+    claims = (Claim("Two.", (citation(), citation("One")), 0.9), Claim("Three.", (citation("Three"),), 0.8))
+    return Reply(reply_id, question, Answer(claims, 0.75), "version-1", NOW, {"encode": 2.5}, 0.0, 0)
+
+
+def refusal(reply_id: str) -> Reply:
+    """A reply that shows nothing."""
+    outcome = Refusal(RefusalReason.STALE_EVIDENCE, "Outdated.", ("Update a.md.",), (citation(),), 0.2)
+    return Reply(reply_id, "Still so?", outcome, "version-2", NOW)

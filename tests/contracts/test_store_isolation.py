@@ -1,0 +1,173 @@
+"""The same ids under two tenants never mix: a matrix over every method of every port of the store."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from surefoot import ports
+from surefoot.core.errors import WriterBusy
+from surefoot.domain.documents import ChunkId, DocumentId
+from surefoot.domain.identity import Principal, TenantId
+from surefoot.ports import Store, UnitOfWork
+from tests.contracts.store_rows import ACME, GLOBEX, NOW, answer, chunks, corpus, document, issuer, server_key
+
+PORTS = (
+    ports.DocumentRepository,
+    ports.AccessRepository,
+    ports.CorpusRepository,
+    ports.TenantRepository,
+    ports.VectorCache,
+    ports.ReplyLedger,
+)
+A, B = DocumentId("doc_a"), DocumentId("doc_b")
+CHUNKS = [ChunkId(f"chk_doc_{name}_{ordinal}") for name in "ab" for ordinal in range(2)]
+BOTH = frozenset({Principal("user:acme"), Principal("user:globex")})
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A store and a unit of work on it."""
+
+    store: Store
+    work: UnitOfWork
+
+
+Probe = Callable[[Scene, TenantId], object]
+
+READS: dict[str, Probe] = {
+    "DocumentRepository.get": lambda s, t: s.work.documents.get(t, A),
+    "DocumentRepository.hashes": lambda s, t: s.work.documents.hashes(t),
+    "DocumentRepository.page": lambda s, t: s.work.documents.page(t, after=None, limit=10),
+    "DocumentRepository.supersessions": lambda s, t: s.work.documents.supersessions(t),
+    "DocumentRepository.chunks": lambda s, t: s.work.documents.chunks(t, CHUNKS),
+    "DocumentRepository.chunks_of": lambda s, t: s.work.documents.chunks_of(t, [A, B]),
+    "AccessRepository.of": lambda s, t: s.work.access.of(t, [A, B]),
+    "AccessRepository.readable": lambda s, t: s.work.access.readable(t, BOTH),
+    "CorpusRepository.state": lambda s, t: s.work.corpora.state(t),
+    "TenantRepository.keys": lambda s, t: s.work.tenants.keys(t),
+    "TenantRepository.issuers": lambda s, t: s.work.tenants.issuers(t),
+    "TenantRepository.exists": lambda s, t: s.work.tenants.exists(t),
+    "VectorCache.get": lambda s, t: {k: v.tobytes() for k, v in s.store.vectors.get(t, "encoder", ["h", t]).items()},
+    "ReplyLedger.get": lambda s, t: s.store.replies.get(t, "ans_1"),
+    "ReplyLedger.count": lambda s, t: s.store.replies.count(t),
+}
+
+
+def _lease_is_free(scene: Scene, tenant: TenantId) -> bool:
+    try:
+        scene.work.corpora.lease(tenant, "probe", now=NOW, ttl_seconds=60)
+    except WriterBusy:
+        return False
+    return True
+
+
+def _replace(scene: Scene, tenant: TenantId) -> None:
+    row = document("a", text="Overwritten text.", supersedes=("b.md",))
+    scene.work.documents.replace(tenant, row, chunks(row, 1))
+
+
+WRITES: dict[str, Probe] = {
+    "DocumentRepository.replace": _replace,
+    "DocumentRepository.delete": lambda s, t: s.work.documents.delete(t, [A]),
+    "AccessRepository.put": lambda s, t: s.work.access.put(t, A, frozenset({Principal("everyone")})),
+    "CorpusRepository.publish": lambda s, t: s.work.corpora.publish(t, expected_generation=_generation(t), state=corpus(77)),
+    "CorpusRepository.lease": lambda s, t: s.work.corpora.lease(t, "intruder", now=NOW, ttl_seconds=60),
+    "CorpusRepository.release": lambda s, t: s.work.corpora.release(t, "intruder"),
+    "TenantRepository.create": lambda s, t: s.work.tenants.create(t, now=NOW),
+    "TenantRepository.add_key": lambda s, t: s.work.tenants.add_key(t, server_key(t, "key_new")),
+    "TenantRepository.revoke_key": lambda s, t: s.work.tenants.revoke_key(t, "key_1", now=NOW),
+    "TenantRepository.put_issuer": lambda s, t: s.work.tenants.put_issuer(t, issuer(t, audience="changed")),
+    "VectorCache.put": lambda s, t: s.store.vectors.put(t, "encoder", {"h": np.zeros(2, dtype=np.float32)}),
+    "VectorCache.forget": lambda s, t: s.store.vectors.forget(t, ["h"]),
+    "VectorCache.keep_only": lambda s, t: s.store.vectors.keep_only(t, "another encoder", frozenset()),
+    "ReplyLedger.append": lambda s, t: s.store.replies.append(t, "v", answer("ans_new")),
+}
+# These need a world in which the write is a change.
+NEW_TENANTS = {"TenantRepository.create"}
+HELD_LEASES = {"CorpusRepository.release"}
+
+
+def _generation(tenant: TenantId) -> int:
+    return {ACME: 3, GLOBEX: 4}[tenant]
+
+
+def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool = False) -> None:
+    """The tenant has a row of every kind, under the same ids as any other tenant but with words of its own."""
+    first = replace(document("a", text=f"Text of {tenant}."), title=f"Title of {tenant}")
+    second = document(
+        "b", text=f"More of {tenant}.", supersedes=(f"{tenant}.md", "a.md") if tenant == ACME else (f"{tenant}.md",)
+    )
+    with store.begin() as work:
+        if exists:
+            work.tenants.create(tenant, now=NOW)
+        for row in (first, second):
+            work.documents.replace(tenant, row, chunks(row))
+        work.access.put(tenant, A, frozenset({Principal(f"user:{tenant}")}))
+        work.access.put(tenant, A if tenant == ACME else B, BOTH)
+        work.corpora.publish(tenant, expected_generation=0, state=corpus(_generation(tenant)))
+        work.tenants.add_key(tenant, server_key(tenant, "key_1"))
+        work.tenants.put_issuer(tenant, issuer(tenant))
+        if leased:
+            work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
+        work.commit()
+    store.vectors.put(tenant, "encoder", {"h": np.full(2, _generation(tenant), dtype=np.float32)})
+    for number in range(_generation(tenant)):
+        store.replies.append(tenant, f"viewer of {tenant}", answer(f"ans_{number}", f"Question of {tenant}?"))
+
+
+@contextmanager
+def _scene(store: Store) -> Iterator[Scene]:
+    with store.begin() as work:
+        yield Scene(store, work)
+
+
+def _observe(store: Store, tenant: TenantId) -> dict[str, object]:
+    """Everything any method says about the tenant."""
+    with _scene(store) as scene:
+        seen = {name: read(scene, tenant) for name, read in READS.items()}
+        return {**seen, "the lease is free": _lease_is_free(scene, tenant)}
+
+
+def test_the_matrix_covers_every_method_that_takes_a_tenant() -> None:
+    methods = {
+        f"{port.__name__}.{name}"
+        for port in PORTS
+        for name, method in inspect.getmembers(port, inspect.isfunction)
+        if "tenant" in inspect.signature(method).parameters
+    }
+    assert methods == READS.keys() | WRITES.keys()
+
+
+@pytest.mark.parametrize("name", sorted(READS.keys() - {"TenantRepository.exists"}))
+def test_each_tenant_reads_its_own_rows_under_the_shared_ids(store: Store, name: str) -> None:
+    _fill(store, ACME)
+    alone = _observe(store, ACME)[name]
+    _fill(store, GLOBEX)
+    ours, theirs = _observe(store, ACME)[name], _observe(store, GLOBEX)[name]
+    assert ours == alone
+    assert ours != theirs
+    assert _observe(store, TenantId("nobody"))[name] not in (ours, theirs)
+
+
+@pytest.mark.parametrize("name", sorted(WRITES))
+def test_a_write_of_one_tenant_changes_nothing_for_the_other(store: Store, name: str) -> None:
+    for tenant in (ACME, GLOBEX):
+        _fill(store, tenant, exists=name not in NEW_TENANTS, leased=name in HELD_LEASES)
+    before = {tenant: _observe(store, tenant) for tenant in (ACME, GLOBEX)}
+    with _scene(store) as scene:
+        WRITES[name](scene, ACME)
+        scene.work.commit()
+    assert _observe(store, ACME) != before[ACME], "the probe changes nothing, so it proves nothing"
+    assert _observe(store, GLOBEX) == before[GLOBEX]
+
+
+def test_one_tenants_supersession_does_not_mark_anothers_chunks(store: Store) -> None:
+    for tenant in (ACME, GLOBEX):
+        _fill(store, tenant)
+    with store.begin() as work:
+        marks = {tenant: [c.superseded for c in work.documents.chunks_of(tenant, [A])] for tenant in (ACME, GLOBEX)}
+    assert marks == {ACME: [True, True], GLOBEX: [False, False]}
