@@ -1,0 +1,141 @@
+"""From retrieved passages to an answer that quotes them, or a refusal that says why."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from surefoot.assistant.answerability import AnswerabilityModel, Evidence, Judge, Judgement, gather, shipped_model
+from surefoot.assistant.conflicts import Disagreement, disagreements
+from surefoot.assistant.extract import Quote, best_unit, quotes
+from surefoot.assistant.questions import Question, analyse_question
+from surefoot.assistant.refusals import conflicting, insufficient, no_evidence, out_of_scope, stale
+from surefoot.assistant.units import ChunkReader
+from surefoot.domain.answers import Answer, Citation, Claim, Passage, Refusal, cite
+from surefoot.domain.documents import DocumentId
+from surefoot.ports import Encoder
+from surefoot.retrieval.search import Retrieved
+
+_MOST_CLOSEST = 3
+# Below this cosine two texts of the shipped encoder have nothing to do with each other.
+_UNRELATED_COSINE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    evidence: Evidence
+    judgement: Judgement
+
+    def passage(self, place: int) -> Passage:
+        return self.evidence.retrieved.passages[place]
+
+
+class Answerer:
+    """Answers from passages by quoting them; reads nothing but what it is given. Safe from many threads.
+
+    The thresholds are those the model was calibrated to unless others are given: `answer_threshold` is the least
+    confidence to answer, `scope_threshold` the least probability of being about these documents at all.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        answer_threshold: float | None = None,
+        scope_threshold: float | None = None,
+        model: AnswerabilityModel | None = None,
+    ) -> None:
+        model = model or shipped_model()
+        self._encoder = encoder
+        self._judge = Judge(model)
+        self._reader = ChunkReader()
+        self._answer_threshold = model.answer_threshold if answer_threshold is None else answer_threshold
+        self._scope_threshold = model.scope_threshold if scope_threshold is None else scope_threshold
+
+    def answer(self, question: str, locale: str, retrieved: Retrieved) -> Answer | Refusal:
+        """The answer that these passages support, else the refusal. Equal input gives equal output."""
+        asked = analyse_question(question, locale)
+        fresh = self._weigh(asked, retrieved)
+        if self._suffices(fresh):
+            return self._settle(fresh)
+        if retrieved.stale:
+            old = self._weigh(asked, _with_stale(retrieved))
+            if self._suffices(old):
+                source = old.passage(old.judgement.order[0])
+                if source.stale:
+                    return stale(source, self._places(old, (old.judgement.order[0],)), old.judgement.answerable)
+        return self._refuse(fresh)
+
+    def _weigh(self, question: Question, retrieved: Retrieved) -> _Weighed:
+        evidence = gather(question, retrieved, self._reader, self._encoder)
+        return _Weighed(evidence, self._judge.judge(evidence))
+
+    def _suffices(self, weighed: _Weighed) -> bool:
+        judgement = weighed.judgement
+        return (
+            bool(judgement.order)
+            and judgement.in_scope >= self._scope_threshold
+            and judgement.answerable >= self._answer_threshold
+            and bool(quotes(weighed.evidence, judgement))
+        )
+
+    def _settle(self, weighed: _Weighed) -> Answer | Refusal:
+        """The answer, unless sources of equal trust contradict each other; a source trusted more is followed."""
+        for found in disagreements(weighed.evidence, weighed.judgement):
+            first, second = (weighed.passage(side.place).chunk.trust.rank for side in (found.first, found.second))
+            if first == second:
+                return conflicting(found.about, self._sides(weighed, found), weighed.judgement.answerable)
+            if first < second:
+                weighed = replace(weighed, judgement=weighed.judgement.preferring(found.second.place, over=found.first.place))
+        cited = quotes(weighed.evidence, weighed.judgement)
+        return Answer(
+            claims=tuple(self._claim(weighed, quote) for quote in cited),
+            confidence=round(weighed.judgement.answerable, 4),
+        )
+
+    def _refuse(self, weighed: _Weighed) -> Refusal:
+        evidence, judgement = weighed.evidence, weighed.judgement
+        if not judgement.order or (evidence.whole["covered_by_all"] == 0 and evidence.whole["dense_top"] < _UNRELATED_COSINE):
+            return no_evidence()
+        if judgement.in_scope < self._scope_threshold:
+            return out_of_scope(judgement.answerable)
+        missing = [term for term in evidence.question.terms if evidence.weights.of[term] and not _is_covered(term, evidence)]
+        return insufficient(missing, self._places(weighed, judgement.order[:_MOST_CLOSEST]), judgement.answerable)
+
+    def _claim(self, weighed: _Weighed, quote: Quote) -> Claim:
+        passage = weighed.passage(quote.place)
+        citation = cite(passage, passage.chunk.start + quote.start, passage.chunk.start + quote.end)
+        # A claim that is its citation's quote, letter by letter, is wholly supported.
+        return Claim(text=citation.quote, citations=(citation,), support=1.0)
+
+    def _places(self, weighed: _Weighed, places: Iterable[int]) -> tuple[Citation, ...]:
+        """The best unit of each of these passages, as citations; passages with nothing to quote are left out."""
+        found = []
+        for place in places:
+            unit = best_unit(weighed.evidence, place)
+            passage = weighed.passage(place)
+            if unit is not None:
+                found.append(cite(passage, passage.chunk.start + unit.start, passage.chunk.start + unit.end))
+        return tuple(found)
+
+    def _sides(self, weighed: _Weighed, found: Disagreement) -> tuple[Citation, ...]:
+        return tuple(
+            cite(passage, passage.chunk.start + side.unit.start, passage.chunk.start + side.unit.end)
+            for side in (found.first, found.second)
+            for passage in (weighed.passage(side.place),)
+        )
+
+
+def _with_stale(retrieved: Retrieved) -> Retrieved:
+    """The same retrieval as if nothing were stale: both kinds of passages in one ranking."""
+    everything = sorted((*retrieved.passages, *retrieved.stale), key=lambda passage: (-passage.score, passage.chunk.chunk_id))
+    return replace(retrieved, passages=tuple(everything[: max(1, len(retrieved.passages), len(retrieved.stale))]))
+
+
+def _is_covered(term: str, evidence: Evidence) -> bool:
+    return any(term in analysed.terms or term in analysed.heading_terms for analysed in evidence.analysed)
+
+
+def cited_documents(outcome: Answer | Refusal) -> frozenset[DocumentId]:
+    """Every document that the outcome shows anything of."""
+    if isinstance(outcome, Answer):
+        return frozenset(citation.document_id for claim in outcome.claims for citation in claim.citations)
+    return frozenset(citation.document_id for citation in outcome.closest)

@@ -1,0 +1,119 @@
+"""One question of one viewer, end to end: search, answer, rights checked again, the reply written down."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import Protocol
+
+from surefoot.assistant.answer import Answerer, cited_documents
+from surefoot.assistant.refusals import no_evidence
+from surefoot.core.clock import Clock
+from surefoot.core.errors import InvalidInput
+from surefoot.core.ids import digest, new_id
+from surefoot.domain.answers import Answer, Refusal, Reply
+from surefoot.domain.documents import DocumentId
+from surefoot.domain.filters import Everything, Filter
+from surefoot.domain.identity import Viewer
+from surefoot.ports import Store
+from surefoot.retrieval.access import still_readable
+from surefoot.retrieval.search import Retrieved
+
+LONGEST_QUESTION_CHARACTERS = 2_000
+# Rights that change under a question are read again this often; after that what may no longer be read is left out.
+_SEARCHES = 2
+
+
+class Search(Protocol):
+    """What Ask needs of retrieval."""
+
+    def search(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Retrieved: ...
+
+
+class Ask:
+    """Answers questions of viewers, from what they may read at the moment the reply leaves. Safe from many threads."""
+
+    def __init__(self, searcher: Search, store: Store, answerer: Answerer, clock: Clock) -> None:
+        self._searcher = searcher
+        self._store = store
+        self._answerer = answerer
+        self._clock = clock
+
+    def ask(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Reply:
+        """The reply, after it is durable in the ledger. Raises InvalidInput for a question that is none.
+
+        `where` narrows the documents that are asked, never the rights; `limit` is how many passages to answer from.
+        """
+        question = valid_question(question)
+        asked_at = self._clock.now()
+        timings: dict[str, float] = {}
+        outcome: Answer | Refusal = no_evidence()
+        version = ""
+        for attempt in range(1, _SEARCHES + 1):
+            retrieved = self._searcher.search(viewer, question, where=where, limit=limit)
+            _add(timings, retrieved.timings_ms)
+            version = retrieved.state.version
+            outcome = self._timed(timings, question, viewer, retrieved)
+            started = perf_counter()
+            lost = self._no_longer_readable(viewer, outcome)
+            if lost and attempt == _SEARCHES:
+                outcome = self._timed(timings, question, viewer, _without(retrieved, self._unreadable_among(viewer, retrieved)))
+                lost = self._no_longer_readable(viewer, outcome)
+                outcome = no_evidence() if lost else outcome
+            _add(timings, {"gate": _ms_since(started)})
+            if not lost:
+                break
+        reply = Reply(new_id("ans", asked_at), question, outcome, version, asked_at, timings)
+        self._store.replies.append(viewer.tenant, viewer_hash(viewer), reply)
+        return reply
+
+    def _timed(self, timings: dict[str, float], question: str, viewer: Viewer, retrieved: Retrieved) -> Answer | Refusal:
+        started = perf_counter()
+        outcome = self._answerer.answer(question, viewer.locale, retrieved)
+        _add(timings, {"extract": _ms_since(started)})
+        return outcome
+
+    def _no_longer_readable(self, viewer: Viewer, outcome: Answer | Refusal) -> frozenset[DocumentId]:
+        shown = cited_documents(outcome)
+        return shown - still_readable(self._store, viewer, shown) if shown else frozenset()
+
+    def _unreadable_among(self, viewer: Viewer, retrieved: Retrieved) -> frozenset[DocumentId]:
+        found = frozenset(passage.chunk.document_id for passage in (*retrieved.passages, *retrieved.stale))
+        return found - still_readable(self._store, viewer, found)
+
+
+def valid_question(question: str) -> str:
+    """The question without white space around it. Raises InvalidInput when it is empty, too long or has control characters."""
+    stripped = question.strip()
+    if not stripped:
+        raise InvalidInput("The question is empty; ask something.")
+    if len(stripped) > LONGEST_QUESTION_CHARACTERS:
+        raise InvalidInput(f"The question has {len(stripped)} characters; at most {LONGEST_QUESTION_CHARACTERS} are taken.")
+    for place, character in enumerate(stripped):
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\r\t":
+            raise InvalidInput(f"The question has the control character {character!r} at position {place}; remove it.")
+    return stripped
+
+
+def viewer_hash(viewer: Viewer) -> str:
+    """Who asked, for the ledger, without naming them."""
+    return digest("viewer", viewer.tenant, viewer.user)
+
+
+def _without(retrieved: Retrieved, documents: frozenset[DocumentId]) -> Retrieved:
+    """The retrieval with nothing of these documents in it."""
+    return replace(
+        retrieved,
+        passages=tuple(passage for passage in retrieved.passages if passage.chunk.document_id not in documents),
+        stale=tuple(passage for passage in retrieved.stale if passage.chunk.document_id not in documents),
+    )
+
+
+def _add(timings: dict[str, float], more: Mapping[str, float]) -> None:
+    """Each stage's milliseconds are the sum over all its runs."""
+    for stage, milliseconds in more.items():
+        timings[stage] = round(timings.get(stage, 0.0) + milliseconds, 3)
+
+
+def _ms_since(started: float) -> float:
+    return (perf_counter() - started) * 1000

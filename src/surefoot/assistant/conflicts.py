@@ -1,0 +1,113 @@
+"""Whether two sources that would both answer say different things about the same fact."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from surefoot.assistant.answerability import Evidence, Judgement
+from surefoot.assistant.extract import best_unit
+from surefoot.assistant.facts import Facts, facts_of
+from surefoot.assistant.units import Unit
+
+_WOULD_ALSO_ANSWER = 0.6
+_MOST_COMPARED = 4
+_LEAST_COVERED = 0.5
+_SAME_FACT = 0.4
+_SAME_SENTENCE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One source's statement: the unit of passage number `place` that answers."""
+
+    place: int
+    unit: Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Two sides, likelier source first, and the words for what they disagree in."""
+
+    first: Side
+    second: Side
+    about: str
+
+
+def disagreements(evidence: Evidence, judgement: Judgement) -> list[Disagreement]:
+    """Every pair of passages of different documents that would both answer and contradict each other, likeliest first."""
+    sides = _sides(evidence, judgement)
+    found = []
+    for first, second in combinations(sides, 2):
+        chunks = [evidence.retrieved.passages[side.place].chunk for side in (first, second)]
+        if chunks[0].document_id == chunks[1].document_id:
+            continue
+        about = disagree(first.unit, second.unit, evidence.question.facts)
+        if about:
+            found.append(Disagreement(first, second, about))
+    return found
+
+
+def _sides(evidence: Evidence, judgement: Judgement) -> list[Side]:
+    """The statements of the likeliest sources that cover the question well enough to be answers."""
+    least = _WOULD_ALSO_ANSWER * judgement.sources[judgement.order[0]]
+    sides = []
+    for place in judgement.order[:_MOST_COMPARED]:
+        unit = best_unit(evidence, place)
+        if judgement.sources[place] < least or unit is None:
+            continue
+        if evidence.weights.covered(unit.terms | evidence.analysed[place].heading_terms) >= _LEAST_COVERED:
+            sides.append(Side(place, unit))
+    return sides
+
+
+def disagree(first: Unit, second: Unit, asked: Facts) -> str:
+    """What two statements of the same fact disagree in (`numbers`, `dates`, `names`, `whether it is so`), or nothing.
+
+    They state the same fact when they share enough words; what the question itself names is not in dispute.
+    """
+    one, other = facts_of(first.plain), facts_of(second.plain)
+    alike = _alike(first, second, one, other)
+    if alike < _SAME_FACT:
+        return ""
+    if _values_differ(one, other, asked):
+        return "numbers"
+    if one.dates and other.dates and one.dates.isdisjoint(other.dates):
+        return "dates"
+    if alike < _SAME_SENTENCE:
+        return ""
+    if (one.negations % 2) != (other.negations % 2):
+        return "whether it is so"
+    mine, theirs = one.names - other.names - asked.names, other.names - one.names - asked.names
+    return "names" if mine and theirs else ""
+
+
+def _alike(first: Unit, second: Unit, one: Facts, other: Facts) -> float:
+    """The share of words that two statements have in common, what they may differ in left out (Szymkiewicz-Simpson)."""
+    hard = one.numbers | other.numbers | one.names | other.names | {quantity.unit for quantity in one.quantities | other.quantities}
+    mine, theirs = first.terms - hard, second.terms - hard
+    return len(mine & theirs) / min(len(mine), len(theirs)) if mine and theirs else 0.0
+
+
+def _values_differ(one: Facts, other: Facts, asked: Facts) -> bool:
+    """Whether quantities of the same unit are all different; versions are names of things, not measures."""
+    units = {q.unit for q in one.quantities} & {q.unit for q in other.quantities} - {"version"}
+    for unit in sorted(units):
+        mine = {q.value for q in one.quantities if q.unit == unit} - asked.numbers
+        theirs = {q.value for q in other.quantities if q.unit == unit} - asked.numbers
+        if mine and theirs and mine.isdisjoint(theirs):
+            return True
+    return _durations_differ(one, other, asked)
+
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "wk": 604_800, "mo": 2_629_746, "y": 31_556_952}
+
+
+def _durations_differ(one: Facts, other: Facts, asked: Facts) -> bool:
+    """Whether both state one duration each, in different units, and they are not the same length of time."""
+    mine, theirs = _durations(one, asked), _durations(other, asked)
+    return len(mine) == 1 and len(theirs) == 1 and abs(mine[0] - theirs[0]) > 0.05 * max(mine[0], theirs[0])
+
+
+def _durations(facts: Facts, asked: Facts) -> Sequence[float]:
+    stated = sorted(q.value for q in facts.quantities if q.unit in _SECONDS and q.value not in asked.numbers)
+    return [float(q.value) * _SECONDS[q.unit] for q in facts.quantities if q.unit in _SECONDS and q.value in stated]

@@ -1,0 +1,1 @@
+"""Builds the shipped models from data; never imported by the package."""

@@ -1,0 +1,293 @@
+"""Documentation sites as tenants: their chunks, both search legs over them, and questions with and without their evidence."""
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from surefoot.domain.answers import Passage
+from surefoot.domain.corpora import EMPTY_CORPUS
+from surefoot.domain.documents import Chunk, ChunkId, DocumentId, TrustTier
+from surefoot.domain.filters import ReadAccess
+from surefoot.domain.lexicon import terms
+from surefoot.domain.sentences import sentences
+from surefoot.ports import Encoder, Hit, Vectors
+from surefoot.retrieval.fusion import convex
+from surefoot.retrieval.search import Retrieved
+
+LEG_DEPTH = 100
+PASSAGES = 10
+DENSE_WEIGHT = 0.65
+CHUNK_CHARACTERS = 900
+NOBODY = ReadAccess(frozenset(), 0)
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Every line of a gzip JSONL file."""
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+class CachedEncoder:
+    """An encoder that keeps every vector it ever made in one folder, so that the second run encodes nothing."""
+
+    def __init__(self, encoder: Encoder, folder: Path) -> None:
+        self._encoder = encoder
+        self._path = folder / f"vectors-{hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:12]}.npz"
+        self._known: dict[str, Vectors] = {}
+        self._changed = False
+        folder.mkdir(parents=True, exist_ok=True)
+        if self._path.exists():
+            stored = np.load(self._path)
+            self._known = dict(zip(stored["keys"].tolist(), stored["vectors"].astype(np.float32), strict=True))
+
+    @property
+    def fingerprint(self) -> str:
+        return self._encoder.fingerprint
+
+    @property
+    def dimensions(self) -> int:
+        return self._encoder.dimensions
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        keys = [hashlib.sha256(text.encode()).hexdigest()[:32] for text in texts]
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in self._known}
+        if missing:
+            self._known.update(zip(missing, self._encoder.encode(list(missing.values())), strict=True))
+            self._changed = True
+        if not keys:
+            return np.zeros((0, self.dimensions), dtype=np.float32)
+        vectors = np.stack([self._known[key] for key in keys]).astype(np.float32)
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+    def encode_query(self, text: str) -> Vectors:
+        return self.encode([text])[0]
+
+    def save(self) -> None:
+        """What was encoded since the last save is in the folder."""
+        if self._changed:
+            vectors = np.stack(list(self._known.values())).astype(np.float16)
+            np.savez(self._path, keys=np.array(list(self._known)), vectors=vectors)
+            self._changed = False
+
+
+@dataclass(frozen=True)
+class Site:
+    """One product's documentation, cut into chunks. `section_of` names each chunk's section."""
+
+    name: str
+    chunks: tuple[Chunk, ...]
+    section_of: tuple[str, ...]
+    masked: frozenset[str] = frozenset()
+
+    def rows_of(self, sections: Sequence[str]) -> list[int]:
+        wanted = set(sections)
+        return [row for row, section in enumerate(self.section_of) if section in wanted]
+
+
+def load_site(path: Path, *, mask_faq: bool) -> Site:
+    """The site of a sections file; with `mask_faq` the headings of FAQ sections are kept out of both legs."""
+    name = path.name.split(".")[0].removesuffix("_docs")
+    chunks: list[Chunk] = []
+    sections: list[str] = []
+    masked = set()
+    for row in read_rows(path):
+        hidden = mask_faq and row["is_faq"]
+        if hidden:
+            masked.add(row["id"])
+        for start, end in _pieces(row["text"]):
+            chunks.append(_chunk(name, row, start, end, len(chunks), indexed=not hidden))
+            sections.append(row["id"])
+    return Site(name, tuple(chunks), tuple(sections), frozenset(masked))
+
+
+def _chunk(site: str, row: Mapping[str, Any], start: int, end: int, ordinal: int, *, indexed: bool) -> Chunk:
+    return Chunk(
+        chunk_id=ChunkId(f"{site}:{ordinal:06d}"), document_id=DocumentId(f"{site}:{row['page']}"), uri=row["page"], ordinal=ordinal,
+        start=start, end=end, text=row["text"][start:end], title=row["title"], heading=row["heading"], path=tuple(row["path"]),
+        anchor=row["id"], page_number=None, token_count=(end - start) // 4, locale="en", trust=TrustTier.OFFICIAL,
+        updated_at=None, valid_until=None, heading_indexed=indexed,
+    )  # fmt: skip
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Runs of whole sentences of up to CHUNK_CHARACTERS; a longer single unit stands alone."""
+    begin, last = None, 0
+    for start, end in sentences(text):
+        if begin is not None and end - begin > CHUNK_CHARACTERS:
+            yield begin, last
+            begin = None
+        begin, last = (start if begin is None else begin), end
+    if begin is not None:
+        yield begin, last
+
+
+def _bm25(texts: Sequence[str]) -> bm25s.BM25:
+    """Lucene's BM25 with the parameters that Tantivy fixes."""
+    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+    index.index([terms(text) for text in texts], show_progress=False)
+    return index
+
+
+def _scores(index: bm25s.BM25, question: str, rows: int) -> NDArray[np.float32]:
+    asked = [term for term in dict.fromkeys(terms(question)) if term in index.vocab_dict]
+    return np.array(index.get_scores(asked), dtype=np.float32) if asked else np.zeros(rows, dtype=np.float32)
+
+
+class SiteIndex:
+    """Both legs over one site in memory: Lucene's BM25 over headings and text, and the exact cosine."""
+
+    def __init__(self, site: Site, encoder: Encoder) -> None:
+        self.site = site
+        self.encoder = encoder
+        self.vectors = encoder.encode([chunk.encoder_text() for chunk in site.chunks])
+        self._lexical = _bm25([f"{chunk.headings()}\n{chunk.text}" for chunk in site.chunks])
+        hidden = [replace(chunk, heading_indexed=False) for chunk in site.chunks]
+        self._lexical_masked = _bm25([f"{chunk.headings()}\n{chunk.text}" for chunk in hidden])
+
+    def page_of(self, rows: Iterable[int]) -> frozenset[int]:
+        """Every row of the pages that these rows are on."""
+        pages = {self.site.chunks[row].document_id for row in rows}
+        return frozenset(row for row, chunk in enumerate(self.site.chunks) if chunk.document_id in pages)
+
+    def search(self, question: str, *, without: frozenset[int] = frozenset(), masked: frozenset[int] = frozenset()) -> Retrieved:
+        """What the searcher would find if the chunks of rows `without` did not exist and those of `masked` had no heading."""
+        chunks = self.site.chunks
+        query = self.encoder.encode_query(question)
+        cosine = self.vectors @ query
+        lexical = _scores(self._lexical, question, len(chunks))
+        changed: dict[int, Chunk] = {}
+        if masked:
+            bare = _scores(self._lexical_masked, question, len(chunks))
+            rows = sorted(masked)
+            for row in rows:
+                changed[row] = replace(chunks[row], chunk_id=ChunkId(f"{chunks[row].chunk_id}m"), heading_indexed=False)
+            cosine[rows] = self.encoder.encode([changed[row].encoder_text() for row in rows]) @ query
+            lexical[rows] = bare[rows]
+        for row in without:
+            cosine[row], lexical[row] = -1.0, 0.0
+        return self._retrieved(query, cosine, lexical, changed, len(without))
+
+    def _retrieved(self, query: Vectors, cosine: Any, lexical: Any, changed: Mapping[int, Chunk], gone: int) -> Retrieved:
+        chunks = self.site.chunks
+        depth = min(LEG_DEPTH, len(chunks) - gone)
+        dense_rows = np.argsort(-cosine, kind="stable")[:depth]
+        lexical_rows = [row for row in np.argsort(-lexical, kind="stable")[:depth] if lexical[row] > 0]
+        by_id = {str(row): changed.get(int(row), chunks[row]) for row in (*dense_rows, *lexical_rows)}
+        dense = [Hit(ChunkId(str(row)), float(cosine[row])) for row in dense_rows]
+        lexical_hits = [Hit(ChunkId(str(row)), float(lexical[row])) for row in lexical_rows]
+        fused = convex(lexical_hits, dense, dense_weight=DENSE_WEIGHT)[:PASSAGES]
+        dense_scores = {hit.chunk_id: hit.score for hit in dense}
+        lexical_scores = {hit.chunk_id: hit.score for hit in lexical_hits}
+        return Retrieved(
+            passages=tuple(Passage(by_id[key], score, lexical_scores.get(key), dense_scores.get(key)) for key, score in fused),
+            stale=(),
+            query_vector=query,
+            access=NOBODY,
+            state=EMPTY_CORPUS,
+            dense_rank={by_id[hit.chunk_id].chunk_id: rank for rank, hit in enumerate(dense, 1)},
+            lexical_rank={by_id[hit.chunk_id].chunk_id: rank for rank, hit in enumerate(lexical_hits, 1)},
+            dense_scores=tuple(hit.score for hit in dense),
+            lexical_scores=tuple(hit.score for hit in lexical_hits),
+        )
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question to a site and the sections that answer it. `is_pseudo` says that it was made from a heading."""
+
+    question: str
+    gold: tuple[str, ...]
+    is_pseudo: bool = False
+
+
+def faq_questions(path: Path) -> list[Asked]:
+    """The real questions of a questions file: FAQ headings, each with its own section."""
+    return [Asked(row["question"], tuple(row["gold_sections"])) for row in read_rows(path) if row["source"] == "faq_heading"]
+
+
+_QUESTION = re.compile(r"(?:how|what|why|when|where|who|which|can|could|do|does|is|are|will|should|must|may)\b", re.IGNORECASE)
+_GERUND = re.compile(r"([A-Z][a-z]+)ing\b")
+_VERBS = {
+    "sett": "set", "gett": "get", "runn": "run", "us": "use", "creat": "create", "manag": "manage", "configur": "configure", "writ": "write",
+    "handl": "handle", "updat": "update", "delet": "delete", "mak": "make", "enabl": "enable", "disabl": "disable", "customiz": "customize",
+    "generat": "generate", "integrat": "integrate", "migrat": "migrate", "retriev": "retrieve", "chang": "change", "stor": "store",
+    "defin": "define", "remov": "remove", "schedul": "schedule", "execut": "execute", "includ": "include", "shar": "share", "tun": "tune",
+    "plann": "plan", "upgrad": "upgrade", "scal": "scale", "trac": "trace", "stopp": "stop", "splitt": "split", "subscrib": "subscribe",
+    "combin": "combine", "evaluat": "evaluate", "initializ": "initialize", "authenticat": "authenticate", "resolv": "resolve",
+}  # fmt: skip
+_IMPERATIVE = re.compile(
+    r"(?:add|build|call|change|check|clone|combine|configure|connect|copy|create|customi[sz]e|define|delete|deploy|disable|display|edit|enable|"
+    r"execute|export|filter|find|generate|get|handle|import|initiali[sz]e|install|integrate|launch|limit|list|load|make|manage|migrate|monitor|"
+    r"open|pass|prepare|publish|query|register|remove|render|reset|restore|retrieve|retry|run|save|schedule|search|select|send|set|share|"
+    r"start|stop|store|stream|subscribe|switch|sync|test|track|trigger|troubleshoot|update|upgrade|upload|use|validate|verify|view|write)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_MARKS = re.compile(r"[`*_{}\[\]]|^\s*(?:step\s+)?\d+[.:)]\s*|\s*\(.{0,40}\)\s*$", re.IGNORECASE)
+
+
+def pseudo_questions(site: Site, *, limit: int, seed: int) -> list[Asked]:
+    """Up to `limit` questions made from headings that name their section uniquely; each with that section as its answer."""
+    headings: dict[str, set[str]] = {}
+    lengths: dict[str, int] = {}
+    for chunk, section in zip(site.chunks, site.section_of, strict=True):
+        headings.setdefault(chunk.heading, set()).add(section)
+        lengths[section] = lengths.get(section, 0) + len(chunk.text)
+    random = np.random.default_rng(seed)
+    made: list[Asked] = []
+    for heading, sections in headings.items():
+        clean = " ".join(_MARKS.sub(" ", heading).split()).rstrip(":.!")
+        section = next(iter(sections))
+        if len(sections) > 1 or lengths[section] < 120 or not 2 <= len(terms(clean)) <= 12:
+            continue
+        made.append(Asked(_as_question(clean, random), (section,), is_pseudo=True))
+    order = random.permutation(len(made))[:limit]
+    return [made[place] for place in sorted(order)]
+
+
+def _as_question(heading: str, random: np.random.Generator) -> str:
+    """The heading as somebody would ask it; a question stays one."""
+    if heading.endswith("?") or (_QUESTION.match(heading) and len(heading.split()) > 3 and not heading.lower().startswith("how to ")):
+        return heading
+    how = ("How do I {}?", "How can I {}?", "How to {}", "What are the steps to {}?", "Is it possible to {}?", "Can I {}?")
+    noun = ("What is {}?", "How does {} work?", "Where can I find {}?", "What should I know about {}?", "{}", "When should I use {}?")
+    lowered = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
+    gerund = _GERUND.match(heading)
+    if heading.lower().startswith("how to "):
+        return str(random.choice(how)).format(lowered[7:])
+    if gerund:
+        stem = gerund[1].lower()
+        return str(random.choice(how)).format(_VERBS.get(stem, stem) + heading[gerund.end() :])
+    if _IMPERATIVE.match(heading) and len(heading.split()) > 1:
+        return str(random.choice(how)).format(lowered)
+    return str(random.choice(noun)).format(lowered)
+
+
+@dataclass
+class Corpus:
+    """All sites of a data folder with their questions."""
+
+    indexes: dict[str, SiteIndex] = field(default_factory=dict)
+    questions: dict[str, list[Asked]] = field(default_factory=dict)
+
+
+def load_corpus(data: Path, encoder: Encoder, *, pseudo_per_site: int = 300) -> Corpus:
+    """The sites with real questions, FAQ headings masked, and the training sites with pseudo-questions."""
+    corpus = Corpus()
+    for path in sorted(data.glob("*.sections.jsonl.gz")):
+        site = load_site(path, mask_faq=True)
+        corpus.indexes[site.name] = SiteIndex(site, encoder)
+        corpus.questions[site.name] = faq_questions(path.with_name(path.name.replace(".sections.", ".questions.")))
+    for place, path in enumerate(sorted((data / "train_docs").glob("*.sections.jsonl.gz"))):
+        site = load_site(path, mask_faq=False)
+        corpus.indexes[site.name] = SiteIndex(site, encoder)
+        corpus.questions[site.name] = pseudo_questions(site, limit=pseudo_per_site, seed=place)
+    return corpus
