@@ -114,9 +114,11 @@ class TantivyReader:
 
 def _link(source: Path, target: Path) -> None:
     """The target has the source's files: data files by hard link where the disk allows it, for they are never written
-    to again, and the two lists of files as copies, for they are.
+    to again, and the two lists of files as copies, for they are. Locks stay with the source.
     """
     for file in source.iterdir():
+        if file.suffix == ".lock":
+            continue
         if file.suffix == ".json":
             shutil.copyfile(file, target / file.name)
             continue
