@@ -1,0 +1,153 @@
+"""`surefoot eval`: data on stdout, progress on stderr, bad files named, exit codes as documented."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from surefoot.cli.main import app
+
+SECTIONS = [
+    {"id": "/seats#add", "page": "/seats", "title": "Seats", "path": [], "heading": "How do I add a seat?", "is_faq": True}
+    | {"text": "Open Billing, choose Seats and click Add seat. The new seat is charged from the same day on."},
+    {"id": "/seats#remove", "page": "/seats", "title": "Seats", "path": [], "heading": "Remove a seat", "is_faq": False}
+    | {"text": "Seats that nobody uses can be removed at the end of the billing period."},
+    {"id": "/export", "page": "/export", "title": "Export", "path": [], "heading": "", "is_faq": False}
+    | {"text": "Invoices are exported as CSV files from the Reports page."},
+    {"id": "/secret#x", "page": "/secret", "title": "Dunning", "path": [], "heading": "Retries", "is_faq": False}
+    | {"text": "A failed card payment is retried four times within two weeks.", "meta": {"private": True}},
+]
+QUESTIONS = [
+    {"qid": "f1", "question": "How do I add a seat?", "gold_sections": ["/seats#add"], "gold_pages": ["/seats"]}
+    | {"source": "faq_heading"},
+    {"qid": "l1", "question": "exported invoices", "gold_sections": [], "gold_pages": ["/export"], "source": "link_anchor"}
+    | {"linked_from": ["/seats"]},
+    {"qid": "l2", "question": "failed payment retries", "gold_sections": [], "gold_pages": ["/secret"], "source": "link_anchor"},
+    {"qid": "gone", "question": "the lost page", "gold_sections": [], "gold_pages": ["/lost"], "source": "link_anchor"},
+]
+FOREIGN = [{"question": "Who won the chess world championship in 1972?"}]
+PAIRS = [
+    {"claim": "A new seat is charged from the same day on.", "evidence": ["The new seat is charged from the same day on."]}
+    | {"supported": True},
+    {"claim": "Refunds take nine weeks.", "evidence": ["Invoices are exported as CSV files."], "supported": False},
+]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No surefoot.toml or cache of the machine reaches the test."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def written(name: str, rows: Sequence[Any]) -> str:
+    Path(name).write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return name
+
+
+def surefoot(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["eval", *arguments])
+
+
+def retrieval(*more: str) -> Result:
+    return surefoot("retrieval", "--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS), *more)
+
+
+def test_retrieval_prints_one_json_document_with_the_facts_of_the_run() -> None:
+    result = retrieval("--mask-faq-headings", "--json", "--dense-weight", "0.5", "--lexical-backend", "rank-bm25")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [(row["source"], row["level"], row["n"]) for row in found["rows"]] == [
+        ("faq_heading", "section", 1),
+        ("faq_heading", "page", 1),
+        ("link_anchor", "page", 2),
+    ]
+    assert all(row["mrr"]["value"] == 1.0 for row in found["rows"])
+    assert found["left_out"] == ["gone"]
+    assert (found["sections"], found["pages"], found["chunks"]) == (4, 3, 4)
+    assert (found["dense_weight"], found["lexical_backend"], found["mask_faq_headings"]) == (0.5, "rank-bm25", True)
+
+
+def test_a_second_run_encodes_nothing() -> None:
+    first = json.loads(retrieval("--json").stdout)
+    second = json.loads(retrieval("--json").stdout)
+    assert (first["newly_encoded_chunks"], second["newly_encoded_chunks"]) == (4, 0)
+    assert first["rows"] == second["rows"]
+
+
+def test_the_cache_folder_can_be_chosen_and_is_named_on_stderr(tmp_path: Path) -> None:
+    result = retrieval("--cache", str(tmp_path / "mine"))
+    assert list((tmp_path / "mine").glob("*.vectors"))
+    assert str(tmp_path / "mine") in result.stderr
+    assert "nDCG@10" in result.stdout
+    assert "newly encoded" not in result.stdout
+
+
+def test_nothing_is_left_behind_in_the_working_folder() -> None:
+    retrieval()
+    assert sorted(path.name for path in Path().iterdir()) == ["cache", "q.jsonl", "s.jsonl"]
+
+
+def test_answers_are_reported_for_gold_present_removed_and_foreign() -> None:
+    result = surefoot(
+        *("answers", "--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS)),
+        *("--foreign-questions", written("f.jsonl", FOREIGN), "--json"),
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [(row["source"], row["condition"], row["n"]) for row in found["rows"]] == [
+        ("faq_heading", "present", 1),
+        ("faq_heading", "removed", 1),
+        ("link_anchor", "present", 2),
+        ("link_anchor", "removed", 2),
+        ("unstated", "foreign", 1),
+    ]
+    assert sum(row["answers_without_citation"] for row in found["rows"]) == 0
+    assert all(row["answered"] + sum(row["refused"].values()) == row["n"] for row in found["rows"])
+    assert {"encode", "lexical", "dense", "fuse", "answer", "total"} == {row["stage"] for row in found["stage_times"]}
+    assert found["left_out"] == ["gone"]
+
+
+def test_limit_takes_the_same_sample_each_time() -> None:
+    first, second = (json.loads(retrieval("--limit", "2", "--json").stdout) for _ in range(2))
+    assert first["rows"] == second["rows"]
+    assert len(first["left_out"]) + max(row["n"] for row in first["rows"]) <= 2
+
+
+def test_groundedness_prints_its_figures() -> None:
+    result = surefoot("groundedness", "--pairs", written("p.jsonl", PAIRS), "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert (found["n"], found["supported"]) == (2, 1)
+    assert found["auroc"]["value"] == 1.0
+
+
+def test_a_bad_row_is_named_by_file_and_line_and_is_a_usage_error() -> None:
+    result = surefoot(
+        *("retrieval", "--sections", written("s.jsonl", SECTIONS)),
+        *("--questions", written("q.jsonl", [*QUESTIONS, {"qid": "bad"}])),
+    )
+    assert result.exit_code == 2
+    assert "q.jsonl, line 5" in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_file_that_is_not_there_is_a_usage_error() -> None:
+    result = surefoot("groundedness", "--pairs", "absent.jsonl")
+    assert result.exit_code == 2
+
+
+def test_the_sample_suite_passes_its_floor_and_fails_one_it_cannot_reach() -> None:
+    result = surefoot("sample", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["ok"]
+    assert found["leaked"] == 0
+    assert found["n"] == len(found["cases"]) == sum(row["cases"] for row in found["kinds"])
+    failed = surefoot("sample", "--floor", "1.0")
+    assert failed.exit_code == 1
+    assert "FAILED" in failed.stdout
