@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, JsonValue, StrictInt, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
 
-from surefoot.api.schemas.texts import Locale, Moment, Prose, Sent, Shown
+from surefoot.api.schemas.texts import Locale, Moment, Sent, Shown, without_nul
+from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Reply, Tier
 from surefoot.domain.documents import Chunk, Document, DocumentId, TrustTier
 from surefoot.domain.filters import AllOf, Everything, Filter, InDocuments, LocaleIn, UpdatedSince
 
-MAX_QUESTION_CHARACTERS = 2_000
 _CONTEXT_CHARACTERS = 600
 LABEL = "Quoted word for word from your organisation's documents; no AI model wrote this."
 
@@ -85,7 +85,11 @@ class Where(Sent):
 class Question(Sent):
     """What the viewer wants to know."""
 
-    question: Annotated[Prose, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_QUESTION_CHARACTERS)]
+    question: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_QUESTION_CHARACTERS),
+        AfterValidator(without_nul),
+    ]
     where: Where | None = None
     limit: Annotated[StrictInt, Field(ge=1, le=50)] | None = Field(
         None, description="Passages to answer from; default: the settings'."

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from surefoot.api.schemas.texts import Line, Sent, Shown
+from surefoot.domain.answers import RefusalReason, Tier
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.identity import TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
@@ -24,6 +25,34 @@ _ISSUER: dict[str, JsonValue] = {
     "algorithm": "EdDSA",
     "audience": "surefoot",
     "keys": {"2026-03": {"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}},
+}
+
+
+_RECORD: dict[str, JsonValue] = {
+    "reply_id": "rep_0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
+    "viewer_hash": "5f2c6e0d9b8a7f61",
+    "asked_at": "2026-03-01T12:00:00Z",
+    "corpus_version": "9c1f0a2b3d4e5f60",
+    "question": "How long does a refund take?",
+    "outcome": "answer",
+    "reason": None,
+    "tier": "extractive",
+    "confidence": 0.86,
+    "claims": [{"text": "Refunds reach the card within 5 business days.", "support": 1.0}],
+    "citations": [
+        {
+            "claim": 0,
+            "chunk_id": "chk_3f6c1d2e4b5a69788796a5b4",
+            "document_id": "doc_0a1b2c3d4e5f60718293a4b5",
+            "start": 412,
+            "end": 458,
+            "quote": "Refunds reach the card within 5 business days.",
+        }
+    ],
+    "closest": [],
+    "timings_ms": {"encode": 2.4, "search": 1.6, "answer": 3.1},
+    "cost_usd": 0.0,
+    "tokens": 0,
 }
 
 
@@ -148,6 +177,46 @@ class ShownCorpus(Shown):
     @classmethod
     def of(cls, state: CorpusState) -> "ShownCorpus":
         return cls(**{name: getattr(state, name) for name in cls.model_fields})
+
+
+class RecordedSpan(Shown):
+    """A place in a document that a recorded reply named."""
+
+    claim: int | None = Field(None, description="Which of `claims` it stands under; null for closest places.")
+    chunk_id: str
+    document_id: str
+    start: int
+    end: int
+    quote: str
+
+
+class RecordedClaim(Shown):
+    """A sentence that was shown."""
+
+    text: str
+    support: float
+
+
+class RecordedReply(Shown):
+    """A reply as the ledger keeps it. Who asked is kept as a hash alone."""
+
+    reply_id: str
+    viewer_hash: str
+    asked_at: datetime
+    corpus_version: str
+    question: str
+    outcome: Literal["answer", "refusal"]
+    reason: RefusalReason | None
+    tier: Tier | None
+    confidence: float
+    claims: list[RecordedClaim]
+    citations: list[RecordedSpan]
+    closest: list[RecordedSpan]
+    timings_ms: dict[str, float]
+    cost_usd: float
+    tokens: int
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
 
 
 class Health(Shown):

@@ -22,7 +22,8 @@ class Shown(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def _without_nul(text: str) -> str:
+def without_nul(text: str) -> str:
+    """The text, unless it holds U+0000, which databases and terminals take for an end."""
     if "\0" in text:
         raise ValueError("must not hold the character U+0000")
     return text
@@ -52,7 +53,7 @@ def _principal(text: str) -> Principal:
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(_printable)]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_printable)]
-Prose = Annotated[str, AfterValidator(_without_nul)]
+Prose = Annotated[str, AfterValidator(without_nul)]
 Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$")]
 Moment = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 PrincipalText = Annotated[str, StringConstraints(max_length=160), AfterValidator(_principal)]
