@@ -145,19 +145,24 @@ def build(folder: Path) -> None:
 
 
 def main() -> None:
-    """Builds the model in place, or with --check beside it and says whether every byte is the same."""
+    """Builds the model, says which files differ from the committed ones, and puts them in place unless only checking."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="build in a temporary folder and compare with the committed files")
-    if not parser.parse_args().check:
-        build(TARGET)
-        print((TARGET / MANIFEST).read_text(encoding="utf-8"))
-        return
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 when a byte differs")
+    only_check = parser.parse_args().check
     with tempfile.TemporaryDirectory() as scratch:
         build(Path(scratch))
-        different = [n for n in (MODEL, TOKENIZER, MANIFEST) if sha256(Path(scratch) / n) != sha256(TARGET / n)]
-    if different:
+        names = (MODEL, TOKENIZER, MANIFEST)
+        different = [n for n in names if not (TARGET / n).is_file() or sha256(Path(scratch) / n) != sha256(TARGET / n)]
+        if not only_check:
+            TARGET.mkdir(parents=True, exist_ok=True)
+            for name in different:
+                shutil.copyfile(Path(scratch) / name, TARGET / name)
+    if not different:
+        print("Reproduced byte for byte.")
+    elif only_check:
         sys.exit(f"Not reproduced: {', '.join(different)}. Compare the tool versions in {MANIFEST}.")
-    print("Reproduced byte for byte.")
+    else:
+        print(f"Changed: {', '.join(different)}. Every index built with the old model asks for a re-index.")
 
 
 if __name__ == "__main__":
