@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -49,6 +50,20 @@ class Postgres:
         """The URL of a database without tables."""
         yield self.url(self._new())
 
+    def demand_password(self, user: str, password: str) -> None:
+        """The user exists and must give this password from here on."""
+        self.run("postgres", f"DROP ROLE IF EXISTS {user}", f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            rules = Path(_value(connection, "SHOW hba_file"))
+            rules.write_text(f"local all {user} scram-sha-256\n" + rules.read_text())
+            before = _value(connection, "SELECT pg_conf_load_time()::text")
+            connection.execute("SELECT pg_reload_conf()")
+        # The server reads its rules again when it comes to it; every new connection tells which rules it was let in by.
+        loaded = before
+        while loaded == before:
+            with psycopg.connect(self.url("postgres")) as connection:
+                loaded = _value(connection, "SELECT pg_conf_load_time()::text")
+
     def _new(self) -> str:
         name = f"test_{next(self._numbers)}"
         self.run("postgres", f"CREATE DATABASE {name}")
@@ -60,6 +75,12 @@ class Postgres:
         store.migrate()
         store.close()
         return name
+
+
+def _value(connection: "psycopg.Connection[tuple[str]]", query: LiteralString) -> str:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return row[0]
 
 
 @contextmanager

@@ -26,8 +26,11 @@ def parse_url(text: str) -> URL:
     """
     try:
         url = make_url(text)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):
         raise InvalidSettings(f"database_url is not a database URL; write {_FORMS}.") from None
+    if "@" in (url.host or ""):
+        # What looks like the host then holds the rest of a password, which no later message may show.
+        raise InvalidSettings("The password in database_url holds an @; write it as %40.")
     name = url.drivername
     if name in ("sqlite", "sqlite+pysqlite"):
         if not url.database or url.database == ":memory:" or url.query.get("mode") == "memory":
@@ -86,7 +89,7 @@ class Database:
         """
         pool = self._pool()
         if pool.queue is not None and not pool.queue.acquire(timeout=WAIT_SECONDS):
-            raise StoreUnavailable(f"{self.place} was being written for {WAIT_SECONDS} s; try again.")
+            raise _locked(self.place)
         try:
             connection = self._begin(pool.writer)
         except BaseException:
@@ -201,7 +204,7 @@ def _translator(where: str) -> Callable[[ExceptionContext], SurefootError | None
         if isinstance(error, exc.DataError):
             return InvalidInput(f"{where} cannot hold one of the values: {_first_line(context)}.")
         if code == _LOCK_TIMEOUT or "database is locked" in str(context.original_exception):
-            return StoreUnavailable(f"{where} was being written for {WAIT_SECONDS} s; try again.")
+            return _locked(where)
         if code == "42P01" or "no such table" in str(context.original_exception):
             return StoreUnavailable(f"{where} has no tables of Surefoot yet; run `surefoot init`.")
         if isinstance(error, exc.OperationalError | exc.InterfaceError) or type(error) is exc.DatabaseError:
@@ -209,6 +212,11 @@ def _translator(where: str) -> Callable[[ExceptionContext], SurefootError | None
         return None
 
     return translate
+
+
+def _locked(where: str) -> StoreUnavailable:
+    """The one outage that another try may find over: it says after how long."""
+    return StoreUnavailable(f"{where} was being written for {WAIT_SECONDS} s; try again.", retry_after_seconds=_RETRY_SECONDS)
 
 
 def _first_line(context: ExceptionContext) -> str:

@@ -95,7 +95,7 @@ def _use_wal(database: Database) -> None:
         try:
             database.wal()
             return
-        except StoreUnavailable:
-            if time.monotonic() > deadline:
+        except StoreUnavailable as error:
+            if error.retry_after_seconds is None or time.monotonic() > deadline:
                 raise
             time.sleep(_PAUSE_SECONDS)

@@ -39,7 +39,11 @@ def _documents() -> None:
         sa.Column("text", sa.Text, nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "document_id", name="pk_documents"),
     )
-    op.create_index("ix_documents_tenant_id_document_id_content_hash", "documents", ["tenant_id", "document_id", "content_hash"])
+    op.create_index(
+        "ix_documents_tenant_id_source_document_id_content_hash",
+        "documents",
+        ["tenant_id", "source", "document_id", "content_hash"],
+    )
     op.create_table(
         "chunks",
         sa.Column("tenant_id", KEY, nullable=False),
