@@ -1,10 +1,10 @@
 """Two tenants on the memory adapters behind the real app, with every kind of credential."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio.from_thread
 import httpx
@@ -27,9 +27,11 @@ from surefoot.domain.documents import document_id
 from surefoot.domain.identity import Principal, TenantId, Viewer
 from surefoot.domain.keys import Issuer, Scope
 from surefoot.governance import server_keys, tokens
-from surefoot.ports import AccessSnapshot
+from surefoot.ports import AccessSnapshot, Encoder
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.search import Searcher, SearchOptions
+
+Result = TypeVar("Result")
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 ACME, GLOBEX = TenantId("acme"), TenantId("globex")
@@ -44,6 +46,10 @@ class Client:
     def __init__(self, app: FastAPI, portal: BlockingPortal) -> None:
         self.app = app
         self._portal = portal
+
+    def run(self, function: Callable[[], Awaitable[Result]]) -> Result:
+        """What the coroutine returns, run in the app's own event loop."""
+        return self._portal.call(function)
 
     def request(self, method: str, path: str, **more: Any) -> httpx.Response:
         async def call() -> httpx.Response:
@@ -123,11 +129,11 @@ class World:
         return reply
 
 
-def compose(settings: Settings, clock: FixedClock) -> Surefoot:
+def compose(settings: Settings, clock: FixedClock, encoder: Encoder) -> Surefoot:
     """The product as bootstrap puts it together, on the memory adapters. It answers when the passages hold a third of the
     question's words.
     """
-    store, encoder = MemoryStore(), HashingEncoder()
+    store = MemoryStore()
 
     def readable(tenant: TenantId, principals: frozenset[Principal]) -> AccessSnapshot:
         with store.begin() as work:
@@ -169,10 +175,10 @@ def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
 
 
 @contextmanager
-def world(**settings: Any) -> Iterator[World]:
+def world(*, encoder: Encoder | None = None, **settings: Any) -> Iterator[World]:
     """acme with an open and a restricted document, globex with one of its own; closed after the block."""
     clock = FixedClock(NOW)
-    surefoot = compose(Settings(offline=True, **settings), clock)
+    surefoot = compose(Settings(offline=True, **settings), clock, encoder or HashingEncoder())
     tenants = {name: add_tenant(surefoot, name) for name in (ACME, GLOBEX)}
     with serve(create_app(surefoot)) as client:
         made = World(surefoot, clock, client, tenants)

@@ -44,15 +44,21 @@ class Admission:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, run in a thread once there is a place; Overloaded when none comes free in time."""
-        try:
-            with anyio.fail_after(self._wait_seconds):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Overloaded(retry_after_seconds=1) from None
+        await self._take_place()
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
         finally:
             self._places.release()
+
+    async def _take_place(self) -> None:
+        try:
+            self._places.acquire_nowait()
+        except anyio.WouldBlock:
+            try:
+                with anyio.fail_after(self._wait_seconds):
+                    await self._places.acquire()
+            except TimeoutError:
+                raise Overloaded(retry_after_seconds=1) from None
 
 
 class ReadRequest(Request):

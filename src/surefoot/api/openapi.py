@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from surefoot.api.schemas.texts import Sent, Shown
+
 _PROBLEM_TYPE = "application/problem+json"
-_OURS = {"HTTPValidationError", "ValidationError"}
+_FRAMEWORK_SCHEMAS = {"HTTPValidationError", "ValidationError"}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -18,8 +20,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path in document["paths"].values():
             for operation in path.values():
                 _describe_errors(operation["responses"])
-        for name in _OURS:
-            document["components"]["schemas"].pop(name, None)
+        schemas = document["components"]["schemas"]
+        for name in _FRAMEWORK_SCHEMAS:
+            schemas.pop(name, None)
+        for model in (*Sent.__subclasses__(), *Shown.__subclasses__()):
+            extra = model.model_config.get("json_schema_extra")
+            if model.__name__ in schemas and isinstance(extra, dict):
+                # The framework drops every null on its way, and an example without its nulls does not hold.
+                schemas[model.__name__] |= extra
         app.openapi_schema = document
     return app.openapi_schema
 

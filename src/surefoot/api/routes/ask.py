@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from surefoot.api.deps import Face, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
-from surefoot.api.schemas.asking import ANSWER_EXAMPLE, REFUSAL_EXAMPLE, Question, ShownPassage, ShownReply
+from surefoot.api.schemas.asking import Question, ShownPassage, ShownReply
 from surefoot.core.errors import NotFound
 from surefoot.domain.documents import ChunkId
 from surefoot.domain.filters import Everything
@@ -15,15 +15,8 @@ from surefoot.retrieval.access import still_readable
 
 router = APIRouter(prefix="/v1", tags=["ask"], route_class=ViewerRoute, dependencies=[NeedsViewer])
 
-_EXAMPLES = {"answer": {"value": ANSWER_EXAMPLE}, "refusal": {"value": REFUSAL_EXAMPLE}}
 
-
-@router.post(
-    "/ask",
-    response_model=ShownReply,
-    responses={200: {"content": {"application/json": {"examples": _EXAMPLES}}}},
-    summary="Ask a question as the signed-in viewer",
-)
+@router.post("/ask", response_model=ShownReply, summary="Ask a question as the signed-in viewer")
 async def ask(question: Question, viewer: TheViewer, face: TheFace) -> Response:
     """An answer whose every sentence is cited, or a refusal with its reason. A refusal is a result: its status is 200."""
     where = question.where.filter() if question.where else Everything()

@@ -32,7 +32,7 @@ _CITATION: dict[str, JsonValue] = {
     "updated_at": "2026-01-12T00:00:00Z",
     "stale": "",
 }
-ANSWER_EXAMPLE: dict[str, JsonValue] = {
+_ANSWERED: dict[str, JsonValue] = {
     "reply_id": "rep_0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
     "kind": "answer",
     "answer": {
@@ -50,7 +50,7 @@ ANSWER_EXAMPLE: dict[str, JsonValue] = {
     "cost_usd": 0.0,
     "tokens": 0,
 }
-REFUSAL_EXAMPLE = ANSWER_EXAMPLE | {
+_REFUSED: dict[str, JsonValue] = _ANSWERED | {
     "kind": "refusal",
     "answer": None,
     "refusal": {
@@ -176,6 +176,8 @@ class ShownReply(Shown):
     timings_ms: dict[str, float]
     cost_usd: float
     tokens: int
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ANSWERED, _REFUSED]})
 
     @classmethod
     def of(cls, reply: Reply) -> "ShownReply":
