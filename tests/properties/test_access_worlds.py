@@ -38,7 +38,7 @@ from surefoot.ports import AccessSnapshot, ChunkIndex, Hit, IndexChange, Readabl
 from tests.contracts.index_worlds import Rights, chunk, moment, vector
 
 WORLDS = int(os.environ.get("SUREFOOT_WORLDS", "5000"))
-EMBEDDED_WORLDS = max(40, WORLDS // 25)
+EMBEDDED_WORLDS = max(40, WORLDS // 100)
 MUTANT_WORLDS = 400
 DIMENSIONS = 8
 
