@@ -12,6 +12,7 @@ import typer.main
 from typer.exceptions import TyperException
 
 from surefoot.core.settings import Settings
+from surefoot.retrieval.readers.formats import EXTENSIONS
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -173,6 +174,11 @@ def test_the_command_page_lists_every_command() -> None:
     text = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
     listed = {re.sub(r" [\[A-Z].*", "", row) for row in re.findall(r"^\| `(surefoot [^`]+)` \|", text, re.MULTILINE)}
     assert listed == set(names(typer.main.get_command(app), "surefoot"))
+
+
+def test_the_format_page_lists_every_extension_that_is_read() -> None:
+    rows = re.findall(r"^\| (`\..+?`) \|", (DOCS / "reference" / "document-format.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"`([^`]+)`", " ".join(rows))) == sorted(EXTENSIONS)
 
 
 def test_the_glossary_explains_every_word_of_the_house() -> None:

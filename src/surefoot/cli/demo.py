@@ -1,9 +1,11 @@
 """`surefoot demo`: the sample tenant through the real pipeline, in one process with a temporary data folder."""
 
+import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,11 +34,11 @@ Shown = tuple[str, GoldenCase, Reply, Judgement]
 _HOST = "127.0.0.1"
 _SHOWN = (
     ("A question that one page answers", "answer-47"),
-    ("A near miss: pages on the subject exist, but none answers", "near-miss-01"),
-    ("The only page about it is out of date", "stale-01"),
+    ("A near miss: pages on the subject exist, but none answers", "near-miss-12"),
+    ("The only page about it is out of date", "stale-03"),
     ("Two pages of the same trust disagree", "conflicting-01"),
-    ("Somebody who may read the answer", "restricted-01"),
-    ("The same question from somebody who may not", "no-right-01"),
+    ("Somebody who may read the answer", "restricted-09"),
+    ("The same question from somebody who may not", "no-right-07"),
 )
 
 
@@ -133,6 +135,11 @@ def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
     app.include_router(host_routes(token_for))
     address = f"http://{_HOST}:{listener.getsockname()[1]}"
     print_line(f"\nhelp page  {address}/demo\nAPI        {address}/v1/ask, described at {address}/openapi.json")
-    print_line("Try: choose Nora, ask who has to sign off a refund of $3,000; then ask the same as Felix.")
+    print_line("Try: ask as Ada when the SCIM token runs out, then ask the same as Nora.")
     progress_console.print("Ctrl-C stops the demo and deletes its data.", highlight=False)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])
+    # Whoever reads the terminal part through a pipe should not have to wait for the end of the demo.
+    sys.stdout.flush()
+    # uvicorn sends itself the signal that stopped it once more; as an exception it lets the data be deleted on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])

@@ -20,13 +20,12 @@ PAGE_POLICY = (
 EXAMPLE_IDS = (
     "answer-24",
     "answer-47",
-    "near-miss-01",
-    "restricted-01",
-    "no-right-01",
-    "restricted-06",
-    "stale-01",
+    "near-miss-12",
+    "stale-03",
     "conflicting-01",
-    "german-01",
+    "restricted-09",
+    "no-right-07",
+    "german-05",
 )
 _STATIC = Path(__file__).parent.parent / "static"
 _FILES = {"demo.html": "text/html", "demo.css": "text/css", "demo.js": "text/javascript"}

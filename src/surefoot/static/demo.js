@@ -4,13 +4,21 @@
 
 const byId = (id) => document.getElementById(id);
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" });
-let examples = [];
 
 function element(name, text, attributes = {}) {
   const node = document.createElement(name);
   if (text) node.textContent = text;
   for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
   return node;
+}
+
+// Quotes are the document's own characters; of its Markdown only bold and code are shown as such, as elements with text.
+function prose(text) {
+  return text.split(/(\*\*[^*\n]+\*\*|`[^`\n]+`)/).map((part) => {
+    if (part.startsWith("**") && part.length > 4) return element("strong", part.slice(2, -2));
+    if (part.startsWith("`") && part.length > 2) return element("code", part.slice(1, -1));
+    return part;
+  });
 }
 
 async function post(path, body, token) {
@@ -24,7 +32,9 @@ async function post(path, body, token) {
 
 function citationItem(citation, number) {
   const item = element("li", "", { id: `citation-${number}` });
-  item.append(element("blockquote", citation.quote, { lang: citation.locale }));
+  const quote = element("blockquote", "", { lang: citation.locale });
+  quote.append(...prose(citation.quote));
+  item.append(quote);
   const place = element("p", "", { class: "place" });
   place.append(element("strong", citation.title, { lang: citation.locale }));
   if (citation.heading) place.append(" › ", element("span", citation.heading, { lang: citation.locale }));
@@ -46,7 +56,7 @@ function showAnswer(answer) {
   const citations = [];
   const claims = answer.claims.map((claim) => {
     const line = element("p", "", { lang: claim.citations[0].locale });
-    line.append(claim.text);
+    line.append(...prose(claim.text));
     for (const citation of claim.citations) {
       citations.push(citation);
       const number = citations.length;
@@ -75,14 +85,14 @@ function showRefusal(refusal) {
     help.append(list);
   }
   showCitations(refusal.closest, "Closest places");
-  return `Refused: ${refusal.message}`;
+  return "No answer; the reason and what would help are below.";
 }
 
 function showFacts(reply, person, milliseconds) {
   const reason = reply.refusal ? ` Reason: ${reply.refusal.reason}.` : "";
   const percent = Math.round(reply.confidence * 100);
   const cost = reply.cost_usd.toFixed(2);
-  byId("facts").textContent = `${reply.why} Asked as ${person}.${reason} Confidence ${percent} %. ${milliseconds} ms, $${cost}.`;
+  byId("facts").textContent = `${reply.why} Asked as ${person}.${reason} Answerable with confidence ${percent} %. ${milliseconds} ms, $${cost}.`;
 }
 
 async function ask(event) {
@@ -123,9 +133,8 @@ function tryExample(example) {
 
 async function start() {
   const response = await fetch("/demo/start");
-  const { people, examples: offered } = await response.json();
+  const { people, examples } = await response.json();
   byId("person").replaceChildren(...people.map((person) => element("option", person.shown_as, { value: person.name })));
-  examples = offered;
   byId("examples").replaceChildren(
     ...examples.map((example) => {
       const item = element("li");
@@ -143,4 +152,6 @@ async function start() {
   });
 }
 
-start();
+start().catch((error) => {
+  byId("status").textContent = `The page could not start: ${error.message}`;
+});
