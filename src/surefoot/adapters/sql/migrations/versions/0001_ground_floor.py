@@ -14,6 +14,8 @@ depends_on = None
 def upgrade() -> None:
     """The tables exist."""
     _documents()
+    _chunks()
+    _supersessions()
     _access()
     _corpora()
     _tenants()
@@ -44,6 +46,9 @@ def _documents() -> None:
         "documents",
         ["tenant_id", "source", "document_id", "content_hash"],
     )
+
+
+def _chunks() -> None:
     op.create_table(
         "chunks",
         sa.Column("tenant_id", KEY, nullable=False),
@@ -69,6 +74,9 @@ def _documents() -> None:
         _of_document("fk_chunks_documents"),
     )
     op.create_index("ix_chunks_tenant_id_document_id_ordinal", "chunks", ["tenant_id", "document_id", "ordinal"])
+
+
+def _supersessions() -> None:
     op.create_table(
         "supersessions",
         sa.Column("tenant_id", KEY, nullable=False),
