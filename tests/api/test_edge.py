@@ -9,7 +9,7 @@ import pytest
 from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.api.edge import STRICT_HEADERS, check_origins
 from surefoot.api.errors import error_classes
-from surefoot.core.errors import InvalidSettings
+from surefoot.core.errors import InvalidSettings, MissingModel
 from surefoot.ports import Vectors
 from tests.api.world import World, world
 
@@ -104,6 +104,23 @@ def test_an_unexpected_error_tells_its_request_id_and_nothing_else(caplog: pytes
     assert "hunter2" not in answered.text and "Traceback" not in answered.text
     assert answered.headers["X-Request-Id"] in caplog.text and "hunter2" in caplog.text
     assert answered.headers["X-Content-Type-Options"] == "nosniff"
+
+
+class BrokenEncoder(HashingEncoder):
+    """An encoder that is out of order and names its file."""
+
+    def encode_query(self, text: str) -> Vectors:
+        raise MissingModel("/srv/secret/model.onnx is gone")
+
+
+def test_an_inner_failure_with_a_name_tells_its_remedy_and_not_its_details(caplog: pytest.LogCaptureFixture) -> None:
+    with world(encoder=BrokenEncoder()) as made:
+        answered = made.client.post("/v1/ask", json={"question": "why?"}, headers=made.viewer())
+        ready = made.client.get("/readyz")
+    assert (answered.status_code, answered.json()["code"]) == (500, "missing_model")
+    assert "/srv/secret" not in answered.text and "reinstall" in answered.json()["detail"]
+    assert "/srv/secret" in caplog.text and answered.headers["X-Request-Id"] in caplog.text
+    assert ready.status_code == 503 and "/srv/secret" not in ready.text
 
 
 def test_no_credential_reaches_a_log_line(caplog: pytest.LogCaptureFixture) -> None:

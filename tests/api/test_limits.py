@@ -6,11 +6,11 @@ from typing import Any
 
 import anyio
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from surefoot.adapters.memory.encoder import HashingEncoder
-from surefoot.api.limits import Admission
-from surefoot.core.errors import Overloaded
+from surefoot.api.limits import Admission, read_json
+from surefoot.core.errors import BodyTimeout, Overloaded
 from surefoot.ports import Vectors
 from tests.api.world import World, world
 
@@ -162,6 +162,20 @@ def test_only_json_is_read(shared: World, media_type: str | None) -> None:
 def test_json_with_its_character_set_named_is_read(shared: World) -> None:
     headers = shared.viewer() | {"content-type": 'Application/JSON; charset="UTF-8"'}
     assert shared.client.post("/v1/ask", content=b'{"question":"why?"}', headers=headers).status_code == 200
+
+
+def test_a_body_that_stalls_is_given_up() -> None:
+    async def scenario() -> None:
+        scope = {"type": "http", "method": "POST", "headers": [(b"content-type", b"application/json")]}
+
+        async def stalled() -> Message:
+            await anyio.sleep_forever()
+            raise AssertionError("it never wakes")
+
+        with pytest.raises(BodyTimeout):
+            await read_json(Request(scope, stalled), max_bytes=100, seconds=0)
+
+    anyio.run(scenario)
 
 
 class GatedEncoder(HashingEncoder):

@@ -1,5 +1,6 @@
 """Every error leaves as application/problem+json (RFC 9457), in one shape, without anything secret."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from surefoot.core import errors as tree
-from surefoot.core.errors import InvalidInput, MethodNotAllowed, NotFound, SurefootError
+from surefoot.core.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, SurefootError
 
+_log = logging.getLogger("surefoot.api")
 _MAX_FIELD_PROBLEMS = 20
 _WORD = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -37,8 +39,8 @@ def problem(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The response that tells a caller of this error."""
-    # Unexpected errors are explained in the log alone; their text may hold anything.
-    detail = str(error) if error.code != SurefootError.code else (SurefootError.__doc__ or "").strip()
+    # What went wrong inside is explained in the log alone; a driver's words may hold addresses and passwords.
+    detail = str(error) if error.status < 500 else " ".join((type(error).__doc__ or "").split())
     body: dict[str, Any] = {
         "type": f"{public_url.rstrip('/')}/errors/{error.code}",
         "title": title_of(type(error)),
@@ -76,6 +78,8 @@ def _respond(request: Request, error: SurefootError, **more: Any) -> Response:
 
 async def _surefoot_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SurefootError)
+    if error.status >= 500 and not isinstance(error, Overloaded):
+        _log.error("request %s failed: %s", request_id_of(request), error)
     return _respond(request, error)
 
 

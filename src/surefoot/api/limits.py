@@ -76,7 +76,7 @@ class ReadRequest(Request):
         return self._value
 
 
-async def read_json(request: Request, *, max_bytes: int) -> ReadRequest:
+async def read_json(request: Request, *, max_bytes: int, seconds: float = BODY_SECONDS) -> ReadRequest:
     """The request with its JSON body read strictly.
 
     Raises UnsupportedMediaType, PayloadTooLarge (by the declared length before the first byte, by the count of what came
@@ -91,7 +91,7 @@ async def read_json(request: Request, *, max_bytes: int) -> ReadRequest:
     if not declared.isascii() or not declared.isdigit() or len(declared) > 15 or int(declared) > max_bytes:
         raise PayloadTooLarge(f"The body is larger than the {max_bytes} bytes that this call takes.")
     try:
-        with anyio.fail_after(BODY_SECONDS):
+        with anyio.fail_after(seconds):
             raw = await _read(request, max_bytes)
     except TimeoutError:
         raise BodyTimeout from None
