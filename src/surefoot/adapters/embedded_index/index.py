@@ -66,8 +66,8 @@ class _Generation:
         """The rows in order of their chunk ids."""
         return np.argsort(self.chunks, kind="stable")
 
-    def chunk_id(self, row: int) -> ChunkId:
-        return ChunkId(bytes(self.chunks[row]).decode())
+    def chunk_ids(self, rows: NDArray[np.intp]) -> list[ChunkId]:
+        return [ChunkId(name.decode()) for name in self.chunks[rows].tolist()]
 
     def rows_of(self, chunks: Sequence[ChunkId]) -> dict[ChunkId, int]:
         """The row of each of these chunks that is here."""
@@ -76,8 +76,9 @@ class _Generation:
         # A longer id would be cut to the array's width by the search; comparing whole ids afterwards shows it.
         wanted = as_names(chunks).astype(self.chunks.dtype)
         places = np.searchsorted(self.chunks, wanted, sorter=self.order).clip(max=len(self.chunks) - 1)
-        rows = zip(chunks, self.order[places].tolist(), strict=True)
-        return {chunk: row for chunk, row in rows if self.chunk_id(row) == chunk}
+        rows = self.order[places]
+        found = zip(chunks, rows.tolist(), self.chunk_ids(rows), strict=True)
+        return {chunk: row for chunk, row, name in found if name == chunk}
 
 
 class EmbeddedIndex:
@@ -271,7 +272,7 @@ class EmbeddedIndex:
             )
         try:
             rows, documents, chunks = (
-                np.load(folder / name, mmap_mode="r", allow_pickle=False)
+                np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
                 for name in (_COLUMNS_FILE, _DOCUMENTS_FILE, _CHUNKS_FILE)
             )
             scan, lexical = ExactScan(folder, CodeError(*manifest.code_error)), self._engine.open(folder)
@@ -301,7 +302,7 @@ def _hits(held: _Generation, ranked: Ranked, depth: int) -> list[Hit]:
     if len(scores) > depth:
         least = np.partition(scores, -depth)[-depth]
         rows, scores = rows[scores >= least], scores[scores >= least]
-    hits = [Hit(held.chunk_id(row), score) for row, score in zip(rows.tolist(), scores.tolist(), strict=True)]
+    hits = [Hit(name, score) for name, score in zip(held.chunk_ids(rows), scores.tolist(), strict=True)]
     return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:depth]
 
 

@@ -64,7 +64,7 @@ class ExactScan:
     """Finds the best visible rows exactly. Files are mapped, not read; one scan uses one core. Safe from many threads."""
 
     def __init__(self, folder: Path, error: CodeError) -> None:
-        self._vectors: Vectors = np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False)
+        self._vectors: Vectors = np.asarray(np.load(folder / VECTORS_FILE, mmap_mode="r", allow_pickle=False))
         self._error = error
         self._codes = None
         if (folder / CODES_FILE).exists():
