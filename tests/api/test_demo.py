@@ -103,3 +103,13 @@ def test_nothing_is_left_when_the_demo_is_stopped(demo: Any, temporary: Path) ->
     assert process.wait(START_SECONDS) == 0
     assert list((temporary / "tmp").glob("surefoot-demo-*")) == []
     assert [path.name for path in (temporary / "work").iterdir()] == ["surefoot.toml"]
+
+
+def test_the_terminal_part_alone_is_one_json_document_that_says_what_was_asked_and_shown(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from surefoot.cli.main import app; app()", "demo", "--no-serve", "--json"]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_SECONDS, check=True)
+    found = json.loads(ended.stdout)
+    assert found["possible_spend_usd"] == 0.0
+    assert [one["as_expected"] for one in found["asked"]] == [True] * 6
+    assert found["ingest"]["skipped"] == []
+    assert list(tmp_path.iterdir()) == []
