@@ -2,10 +2,12 @@
 
 import logging
 import traceback
+from contextlib import closing
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import create_engine, make_url, text
 
+from surefoot.adapters.sql.engine import parse_url
 from surefoot.adapters.sql.store import SqlStore
 from surefoot.core.errors import InvalidSettings, StoreUnavailable, SurefootError
 from tests.contracts.databases import Postgres
@@ -54,7 +56,13 @@ def test_an_unreachable_server_is_an_outage_that_names_the_place_only(url: str, 
 
 
 @pytest.mark.parametrize(
-    "url", [f"mysql://bob:{PASSWORD}@host/db", f"bob:{PASSWORD}", f"postgresql://bob:{PASSWORD}@host:port/db", f"postgresql://bob:a@{PASSWORD}@host/db"]
+    "url",
+    [
+        f"mysql://bob:{PASSWORD}@host/db",
+        f"bob:{PASSWORD}",
+        f"postgresql://bob:{PASSWORD}@host:port/db",
+        f"postgresql://bob:a@{PASSWORD}@host/db",
+    ],
 )
 def test_a_url_that_cannot_be_used_is_not_repeated(url: str, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(InvalidSettings) as error:
@@ -70,3 +78,19 @@ def test_a_failing_statement_does_not_repeat_its_data(database_url: str, caplog:
         work.documents.replace(ACME, row, chunks(row, 1) * 2)
     assert PASSWORD not in _all_said(error.value, caplog)
     store.close()
+
+
+def test_a_statement_that_does_not_fit_the_tables_does_not_repeat_its_data_either(
+    empty_database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with closing(SqlStore(empty_database_url)) as store:
+        store.migrate()
+        engine = create_engine(parse_url(empty_database_url))
+        with engine.begin() as connection:
+            connection.execute(text("ALTER TABLE documents RENAME COLUMN title TO heading"))
+        engine.dispose()
+        row = document("a", text=f"{PASSWORD}.")
+        with store.begin() as work, pytest.raises(Exception, match="title") as error:
+            work.documents.replace(ACME, row, [])
+        assert PASSWORD not in _all_said(error.value, caplog)

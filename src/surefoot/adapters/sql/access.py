@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, bindparam, delete, func, insert, select, true, update
+from sqlalchemy import Connection, Delete, Executable, Select, bindparam, delete, func, insert, select, true, update
 
 from surefoot.adapters.sql.schema.access import epochs, rights
 from surefoot.adapters.sql.schema.columns import TENANT, one_of
@@ -18,6 +18,8 @@ EPOCH = func.coalesce(select(epochs.c.epoch).where(epochs.c.tenant_id == TENANT)
 _PRINCIPALS = select(rights.c.principal).where(rights.c.tenant_id == TENANT, rights.c.document_id == bindparam("document"))
 _MOVE = update(epochs).where(epochs.c.tenant_id == TENANT).values(epoch=epochs.c.epoch + 1)
 _LOCK = select(epochs.c.epoch).where(epochs.c.tenant_id == TENANT).with_for_update()
+
+_ADD = insert(rights)
 
 
 @cache
@@ -45,6 +47,11 @@ def _remove(dialect: str) -> Delete:
     return delete(rights).where(rights.c.tenant_id == TENANT, one_of(rights.c.document_id, "ids", dialect))
 
 
+@cache
+def _first_epoch(dialect: str) -> Executable:
+    return inserting(epochs, dialect).values(tenant_id=TENANT, epoch=0).on_conflict_do_nothing()
+
+
 class SqlAccess:
     """Who may read what."""
 
@@ -61,14 +68,15 @@ class SqlAccess:
     def put(self, tenant: TenantId, document: DocumentId, principals: frozenset[Principal]) -> bool:
         with self._transaction.write() as connection:
             self._hold(connection, tenant)
-            key = {"tenant": tenant, "document": document}
-            if frozenset(connection.execute(_PRINCIPALS, key).scalars()) == principals:
+            before = frozenset(connection.execute(_PRINCIPALS, {"tenant": tenant, "document": document}).scalars())
+            if before == principals:
                 return False
-            connection.execute(_remove(self._transaction.dialect), {"tenant": tenant, "ids": [document]})
+            if before:
+                connection.execute(_remove(self._transaction.dialect), {"tenant": tenant, "ids": [document]})
             if principals:
                 rows = [{"tenant_id": tenant, "document_id": document, "principal": each} for each in sorted(principals)]
-                connection.execute(insert(rights), rows)
-            connection.execute(_MOVE, {"tenant": tenant})
+                connection.execute(_ADD, rows)
+            self._move(connection, tenant)
             return True
 
     def readable(self, tenant: TenantId, principals: frozenset[Principal]) -> AccessSnapshot:
@@ -80,13 +88,20 @@ class SqlAccess:
         """The documents have no rights any more; the epoch moves when that is a change."""
         with self._transaction.write() as connection:
             self._hold(connection, tenant)
-            removed = connection.execute(_remove(self._transaction.dialect), {"tenant": tenant, "ids": documents})
-            if removed.rowcount:
-                connection.execute(_MOVE, {"tenant": tenant})
+            if connection.execute(_remove(self._transaction.dialect), {"tenant": tenant, "ids": documents}).rowcount:
+                self._move(connection, tenant)
 
     def _hold(self, connection: Connection, tenant: TenantId) -> None:
         """This transaction alone changes the tenant's rights until it ends: compare and change cannot be interleaved."""
-        new = inserting(epochs, self._transaction.dialect).values(tenant_id=TENANT, epoch=0).on_conflict_do_nothing()
-        connection.execute(new, {"tenant": tenant})
+        if ("rights held", tenant) in self._transaction.done:
+            return
+        connection.execute(_first_epoch(self._transaction.dialect), {"tenant": tenant})
         if self._transaction.dialect == "postgresql":
             connection.execute(_LOCK, {"tenant": tenant})
+        self._transaction.done.add(("rights held", tenant))
+
+    def _move(self, connection: Connection, tenant: TenantId) -> None:
+        """The epoch is another than before this transaction. Once is enough, for nobody else sees what lies between."""
+        if ("epoch moved", tenant) not in self._transaction.done:
+            connection.execute(_MOVE, {"tenant": tenant})
+            self._transaction.done.add(("epoch moved", tenant))

@@ -21,6 +21,8 @@ class Transaction:
         self._connection: Connection | None = None
         self._writes = False
         self._failed = False
+        # What needs doing once in a transaction, such as taking a row's lock; forgotten when the transaction ends.
+        self.done: set[tuple[str, str]] = set()
 
     @property
     def dialect(self) -> str:
@@ -57,6 +59,7 @@ class Transaction:
 
     def close(self) -> None:
         """Nothing is open; what was not committed is rolled back."""
+        self.done.clear()
         connection, self._connection = self._connection, None
         wrote, self._writes = self._writes, False
         if connection is not None:
