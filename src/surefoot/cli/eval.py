@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from surefoot.assistant.groundedness import Support
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line
 from surefoot.cli.ingest import ingest_path
@@ -156,6 +155,8 @@ def answers(
 @app.command()
 def groundedness(pairs: PairsOption, limit: LimitOption = None, as_json: JsonOption = False) -> None:
     """Balanced accuracy, F1 and AUROC of the support score that decides whether a claim may be shown."""
+    from surefoot.assistant.groundedness import Support
+
     with plain_errors():
         rows = _sample(load_groundedness_pairs(pairs), limit)
         with scratch(default_cache()) as surefoot, question_bar("scoring") as tell:
