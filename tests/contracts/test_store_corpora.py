@@ -248,6 +248,14 @@ def test_migrate_and_check_may_be_called_at_any_time(store: Store) -> None:
         assert work.corpora.state(ACME).generation == 1
 
 
+def test_a_unit_of_work_that_is_open_while_the_store_is_closed_ends_in_peace(store: Store) -> None:
+    with store.begin() as work:
+        work.tenants.create(ACME, now=NOW)
+        store.close()
+    with pytest.raises(StoreUnavailable):
+        store.check()
+
+
 def test_a_closed_store_says_so(store: Store) -> None:
     store.close()
     with pytest.raises(StoreUnavailable):

@@ -108,8 +108,11 @@ class Database:
 
     def finish(self, connection: Connection, *, wrote: bool) -> None:
         """The connection is free for others; what it did not commit is rolled back. `wrote` says which kind it was."""
-        queue = self._pool().queue if wrote else None
+        queue = self._pools[os.getpid()].queue if wrote else None
         try:
+            if self._closed and not connection.invalidated:
+                # Its pool is gone, so nobody would ever close what is given back to it.
+                connection.detach()
             connection.close()
         finally:
             if queue is not None:
@@ -118,8 +121,9 @@ class Database:
     def close(self) -> None:
         """This process holds no connection any more; further calls raise StoreUnavailable."""
         self._closed = True
-        pool = self._pools.pop(os.getpid(), None)
+        pool = self._pools.get(os.getpid())
         if pool is not None:
+            # The pool stays in the map, so that a unit of work still open in another thread can be finished.
             pool.engine.dispose()
 
     def _pool(self) -> _Pool:
