@@ -8,12 +8,12 @@ from surefoot.cli.context import (
     DataDirOption,
     JsonOption,
     TenantOption,
+    existing_tenant,
     plain_errors,
     principals_option,
     print_json,
     print_line,
     product,
-    tenant_of,
 )
 from surefoot.core.errors import NotFound
 from surefoot.domain.documents import document_id
@@ -31,7 +31,7 @@ def access(
 ) -> None:
     """Show or replace the principals that may read a document."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         wanted = principals_option(principals)
         changed = wanted is not None and surefoot.ingest.set_rights(name, uri, wanted)
         document = document_id(name, uri)

@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.context import DataDirOption, JsonOption, TenantOption, plain_errors, print_json, print_line, product, tenant_of
+from surefoot.cli.context import (
+    DataDirOption,
+    JsonOption,
+    TenantOption,
+    existing_tenant,
+    plain_errors,
+    print_json,
+    print_line,
+    product,
+)
 from surefoot.domain.answers import Answer, Citation, Reply
 from surefoot.domain.identity import Viewer, parse_principals
 
@@ -24,7 +33,7 @@ def ask(
 ) -> None:
     """Answer from the tenant's documents with citations, or refuse and say why."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        viewer = Viewer(tenant_of(surefoot, tenant), user, parse_principals(principal or ()), plan=plan, locale=locale)
+        viewer = Viewer(existing_tenant(surefoot, tenant), user, parse_principals(principal or ()), plan=plan, locale=locale)
         reply = surefoot.ask.ask(viewer, question)
     if as_json:
         print_json({"outcome_kind": "answer" if isinstance(reply.outcome, Answer) else "refusal", **asdict(reply)})

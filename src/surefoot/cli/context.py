@@ -10,9 +10,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from surefoot.bootstrap import Surefoot, build
-from surefoot.core.errors import InvalidInput, SurefootError
+from surefoot.core.errors import InvalidInput, SurefootError, UnknownTenant
 from surefoot.core.ids import is_tenant_id
 from surefoot.core.settings import LoadedSettings, load_settings
 from surefoot.domain.identity import Principal, TenantId, parse_principals
@@ -48,8 +49,8 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except SurefootError as error:
-        progress_console.print(f"[bold red]error[/] [{error.code}] ", end="", highlight=False, markup=True)
-        progress_console.print(str(error), markup=False, highlight=False)
+        line = Text.assemble(("error", "bold red"), f" [{error.code}] {error}")
+        progress_console.print(line, soft_wrap=True, highlight=False)
         usage = isinstance(error, InvalidInput) or error.status in (401, 403, 404)
         raise typer.Exit(EXIT_USAGE if usage else EXIT_ENVIRONMENT) from error
 
@@ -60,6 +61,15 @@ def tenant_of(surefoot: Surefoot, name: str | None) -> TenantId:
     if not is_tenant_id(tenant):
         raise InvalidInput(f"{tenant!r} cannot name a tenant; use 1-63 of a-z, 0-9, _ and -, beginning with a letter or digit.")
     return TenantId(tenant)
+
+
+def existing_tenant(surefoot: Surefoot, name: str | None) -> TenantId:
+    """The tenant named, or the settings' own; UnknownTenant when it was never created, so that a typo is not "no evidence"."""
+    tenant = tenant_of(surefoot, name)
+    with surefoot.store.begin() as work:
+        if not work.tenants.exists(tenant):
+            raise UnknownTenant(f"There is no tenant {tenant!r}; create it with `surefoot init --tenant {tenant}`.")
+    return tenant
 
 
 def principals_option(values: list[str] | None) -> frozenset[Principal] | None:

@@ -4,7 +4,16 @@ from typing import Annotated, Any
 
 import typer
 
-from surefoot.cli.context import DataDirOption, JsonOption, TenantOption, plain_errors, print_json, print_line, product, tenant_of
+from surefoot.cli.context import (
+    DataDirOption,
+    JsonOption,
+    TenantOption,
+    existing_tenant,
+    plain_errors,
+    print_json,
+    print_line,
+    product,
+)
 from surefoot.cli.ingest import print_report
 from surefoot.domain.documents import Document, DocumentId
 from surefoot.domain.identity import Principal
@@ -18,7 +27,7 @@ def list_documents(tenant: TenantOption = None, data_dir: DataDirOption = None, 
     """Every published document with its date, trust and readers, one a line."""
     rows: list[dict[str, Any]] = []
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         after: DocumentId | None = None
         while True:
             with surefoot.store.begin() as work:
@@ -60,7 +69,7 @@ def delete_documents(
 ) -> None:
     """Take documents out of the corpus, with their chunks, vectors and rights."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         if not yes:
             typer.confirm(f"Delete {len(uris)} documents of {name}?", abort=True, err=True)
         report = surefoot.ingest.delete(name, uris)

@@ -171,7 +171,7 @@ def groundedness(pairs: PairsOption, limit: LimitOption = None, as_json: JsonOpt
 
 @app.command()
 def sample(
-    floor: Annotated[float, typer.Option("--floor", min=0, max=1, help="Least share of cases that must pass.")] = 0.8,
+    floor: Annotated[float, typer.Option("--floor", min=0, max=1, help="Least share of cases that must pass.")] = 0.5,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:

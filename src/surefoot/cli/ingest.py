@@ -24,13 +24,13 @@ from surefoot.cli.context import (
     DataDirOption,
     JsonOption,
     TenantOption,
+    existing_tenant,
     plain_errors,
     principals_option,
     print_json,
     print_line,
     product,
     progress_console,
-    tenant_of,
 )
 from surefoot.core.errors import InvalidInput, WriterBusy
 from surefoot.domain.corpora import IngestReport, SkippedFile
@@ -65,7 +65,7 @@ def ingest(
 ) -> None:
     """Publish documents. Unchanged ones cost nothing; changed and deleted ones are replaced all at once."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         if path is None and not reindex:
             raise InvalidInput("Give a folder, a file or a URL to ingest, or --reindex.")
         report = None

@@ -4,8 +4,17 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.context import DataDirOption, JsonOption, TenantOption, plain_errors, print_json, print_line, product, tenant_of
-from surefoot.core.errors import InvalidInput, NotFound, UnknownTenant
+from surefoot.cli.context import (
+    DataDirOption,
+    JsonOption,
+    TenantOption,
+    existing_tenant,
+    plain_errors,
+    print_json,
+    print_line,
+    product,
+)
+from surefoot.core.errors import InvalidInput, NotFound
 from surefoot.domain.keys import Scope
 from surefoot.governance.server_keys import create
 
@@ -21,15 +30,13 @@ def create_key(
 ) -> None:
     """A new key; its secret is printed once and stored nowhere."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         try:
             scopes = [Scope(word) for word in scope or ["ingest"]]
         except ValueError as error:
             raise InvalidInput(f"{error}; scopes are {', '.join(Scope)}.") from error
         key, secret = create(name, scopes, label=label, now=surefoot.clock.now())
         with surefoot.store.begin() as work:
-            if not work.tenants.exists(name):
-                raise UnknownTenant(f"There is no tenant {name!r}; create it with `surefoot init --tenant {name}`.")
             work.tenants.add_key(name, key)
             work.commit()
         print_line(f"{key.key_id} {secret}")
@@ -39,7 +46,7 @@ def create_key(
 def list_keys(tenant: TenantOption = None, data_dir: DataDirOption = None, as_json: JsonOption = False) -> None:
     """Every key of the tenant, revoked ones included; never a secret."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         with surefoot.store.begin() as work:
             keys = work.tenants.keys(name)
     rows = [
@@ -63,7 +70,7 @@ def revoke_key(
 ) -> None:
     """The key stops working at once."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         if not yes:
             typer.confirm(f"Revoke {key_id} of {name}?", abort=True, err=True)
         with surefoot.store.begin() as work:

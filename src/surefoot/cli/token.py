@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from surefoot.cli.context import DataDirOption, TenantOption, plain_errors, print_line, product, tenant_of
+from surefoot.cli.context import DataDirOption, TenantOption, existing_tenant, plain_errors, print_line, product
 from surefoot.cli.signing import signing_key
 from surefoot.domain.identity import Viewer, parse_principals
 from surefoot.governance.tokens import mint
@@ -23,7 +23,7 @@ def token(
 ) -> None:
     """Print a viewer token. In production your own backend signs them with its own key (docs/howto/embed-asking.md)."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        name = tenant_of(surefoot, tenant)
+        name = existing_tenant(surefoot, tenant)
         private, issuer = signing_key(surefoot, name)
         viewer = Viewer(name, user, parse_principals(principal or ()), plan=plan, locale=locale)
         print_line(mint(private, issuer, viewer, now=surefoot.clock.now(), ttl_seconds=ttl_seconds))
