@@ -15,13 +15,17 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
-def parse_json(data: bytes, *, max_depth: int = 32) -> Any:
+def parse_json(data: bytes, *, max_depth: int = 32, max_values: int = 200_000) -> Any:
     """The value that the JSON text stands for (RFC 8259), as the standard library's types.
 
     Refused with InvalidInput: anything but UTF-8, a byte order mark, duplicate keys, NaN and infinities (as words or by
-    overflow), lone surrogates, and more than `max_depth` nested arrays and objects, which is found before parsing.
+    overflow), lone surrogates, more than `max_depth` nested arrays and objects, and more than `max_values` values in all.
+    Depth and number are found before parsing, in linear time: a small body can stand for values a hundred times its size.
     """
-    if _is_deeper_than(data, max_depth):
+    skeleton = _STRING.sub(b"", data)
+    if skeleton.count(b",") + skeleton.count(b"[") + skeleton.count(b"{") > max_values:
+        raise InvalidInput(f"The JSON holds more than {max_values} values; send it in parts.")
+    if _is_deeper_than(skeleton, max_depth):
         raise InvalidInput(f"The JSON is nested more than {max_depth} levels deep, or its brackets do not match.")
     try:
         text = data.decode("utf-8")
@@ -39,9 +43,9 @@ def parse_json(data: bytes, *, max_depth: int = 32) -> Any:
     return value
 
 
-def _is_deeper_than(data: bytes, max_depth: int) -> bool:
-    """Whether brackets outside strings are left after the innermost pairs are taken away `max_depth` times."""
-    brackets = _STRING.sub(b"", data).translate(_ONE_KIND, _NOT_A_BRACKET)
+def _is_deeper_than(skeleton: bytes, max_depth: int) -> bool:
+    """Whether brackets are left after the innermost pairs are taken away `max_depth` times."""
+    brackets = skeleton.translate(_ONE_KIND, _NOT_A_BRACKET)
     for _ in range(max_depth):
         outer = brackets.replace(b"[]", b"")
         if len(outer) == len(brackets):

@@ -66,7 +66,26 @@ def test_the_depth_limit_is_exact_for_arrays_and_objects_alike(kinds: list[bool]
             parse_json(text, max_depth=limit)
 
 
-@pytest.mark.parametrize("bomb", [b"[" * 5_000_000, b'{"a":' * 1_000_000, b'"' + b'\\"' * 5_000_000, b"[[" + b"[]," * 1_000_000])
-def test_a_bomb_is_refused_without_recursion_or_repeated_scans(bomb: bytes) -> None:
+def test_the_number_of_values_has_a_limit_that_strings_do_not_count_towards() -> None:
+    assert parse_json(b"[1,2,3]", max_values=3) == [1, 2, 3]
+    assert parse_json(b'["[,{,[,{"]', max_values=1) == ["[,{,[,{"]
+    for text in (b"[1,2,3,4]", b'{"a":{},"b":[]}', b"[[[[]]]]"):
+        with pytest.raises(InvalidInput, match="more than 3 values"):
+            parse_json(text, max_values=3)
+
+
+BOMBS: dict[str, tuple[bytes, bytes, int, bytes]] = {
+    "open brackets": (b"", b"[", 25_000_000, b""),
+    "open objects": (b"", b'{"a":', 5_000_000, b""),
+    "empty lists": (b"[", b"[],", 8_000_000, b"[]]"),
+    "nested lists": (b"[", b"[" * 17 + b"]" * 17 + b",", 700_000, b"1]"),
+    "escaped quotes": (b'"', b'\\"', 12_000_000, b""),
+    "digits": (b"", b"1", 25_000_000, b""),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_as_large_as_a_body_may_be_is_refused_before_it_unfolds(name: str) -> None:
+    before, repeated, times, after = BOMBS[name]
     with pytest.raises(InvalidInput):
-        parse_json(bomb)
+        parse_json(before + repeated * times + after)
