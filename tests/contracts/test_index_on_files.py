@@ -327,6 +327,25 @@ def test_additions_alone_share_the_old_words_on_disk_and_removals_leave_none_of_
     assert not [path for path in folder.rglob("*") if path.is_file() and b"canaryword" in path.read_bytes()]
 
 
+def test_many_small_additions_rank_like_one_build(world: World, folder: Path) -> None:
+    """Twenty additions make Tantivy merge its segments in between; neither scores nor earlier generations may change."""
+    rows = random_chunks(4, 40, 400)
+    for generation in range(1, 21):
+        world.index.build(ACME, generation - 1, generation, change(*rows[20 * (generation - 1) : 20 * generation]))
+    world.publish(GLOBEX, *rows)
+    for n in range(40):
+        world.rights.put(ACME, f"d{n}", [EVERYONE])
+    segments = len(list((folder / "acme" / "g000020" / "tantivy").glob("*.term")))
+    assert segments < 20
+    for query in ("word0 word7 word30", "word2", "word150 word3"):
+        at_once = world.lexical(query, tenant=GLOBEX)
+        bit_by_bit = world.lexical(query, generation=20)
+        assert names(bit_by_bit) == names(at_once)
+        assert [score for _, score in bit_by_bit] == pytest.approx([score for _, score in at_once], rel=1e-6)
+        early = {one.chunk_id for one in rows[:140]}
+        assert set(names(world.lexical(query, generation=7))) <= early
+
+
 def test_another_process_like_reader_finds_what_was_built(world: World, folder: Path) -> None:
     world.publish(ACME, *random_chunks(3, 20, 700))
     other = World(EmbeddedIndex(folder, world.rights.readable, dimensions=DIMENSIONS), world.rights)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from surefoot.adapters.embedded_index import generations
 from surefoot.adapters.embedded_index.index import EmbeddedIndex
 from surefoot.core.errors import CorruptIndex, SurefootError
 from surefoot.domain.identity import EVERYONE
@@ -49,7 +50,7 @@ def test_a_build_killed_at_a_step_leaves_the_base_whole_and_the_next_build_works
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path), step, kind],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -130,6 +131,22 @@ def _embedded(folder: Path) -> EmbeddedIndex:
 def test_a_whole_generation_verifies(tmp_path: Path) -> None:
     _files(tmp_path)
     _embedded(tmp_path).verify(ACME, 1)
+
+
+def test_large_files_are_checked_by_size_when_opened_and_by_content_on_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "_HASH_AT_OPEN_BYTES", 0)
+    _files(tmp_path)
+    vectors = tmp_path / ACME / "g000001" / "vectors.npy"
+    content = vectors.read_bytes()
+    vectors.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert len(_world(tmp_path).dense("retention")) == 100
+    with pytest.raises(CorruptIndex, match="vectors"):
+        _embedded(tmp_path).verify(ACME, 1)
+    vectors.write_bytes(content[:-4])
+    with pytest.raises(CorruptIndex, match="vectors"):
+        _world(tmp_path).dense("retention")
 
 
 def test_a_generation_in_the_place_of_another_is_noticed(tmp_path: Path) -> None:

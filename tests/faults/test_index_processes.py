@@ -60,7 +60,7 @@ def test_every_answer_is_of_one_generation_while_another_process_builds(tmp_path
         subprocess.Popen(
             [sys.executable, "-c", CHILD, str(tmp_path), str(GENERATIONS)],
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(ROOT)])},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -60,7 +60,7 @@ _UNSPACED_RUN = re.compile(rf"[{_UNSPACED}]+")
 _HUMP = re.compile(r"(?<=[A-Za-z][a-z0-9])(?=[A-Z])|(?<=[A-Z][A-Z])(?=[A-Z][a-z]{2})")
 _JOINT = re.compile(r"[._\-]+")
 
-_MAX_REMEMBERED_TOKENS = 200_000
+_MAX_REMEMBERED_TOKENS = 50_000
 _thread = threading.local()
 
 

@@ -17,7 +17,7 @@ CODES_FILE = "vectors.faiss"
 _READ_ALL_ROWS = 500
 # A scan's candidates for each hit asked for, and at least; more are taken when these do not prove the answer.
 _CANDIDATES_PER_HIT = 4
-_MIN_CANDIDATES = 64
+_MIN_CANDIDATES = 128
 _MORE_CANDIDATES = 4
 _ROWS_PER_BLOCK = 16_384
 # Similarities are rounded to this many decimals, so that equal vectors tie whatever order they were summed in.
