@@ -137,7 +137,7 @@ def test_a_document_that_is_not_as_documented_is_refused(shared: World, change: 
     assert (answered.status_code, answered.json()["code"]) == (422, "invalid_input"), answered.text
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65])
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=" + "x" * 65, "cursor=%00", "cursor=doc_"])
 def test_page_parameters_have_bounds(shared: World, query: str) -> None:
     assert shared.client.get(f"/v1/documents?{query}", headers=shared.ingest_key()).status_code == 422
 

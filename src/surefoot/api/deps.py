@@ -1,5 +1,6 @@
 """What routes are given, and in which order a request earns it: a place, then a name, then its body is read."""
 
+import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -11,15 +12,19 @@ import orjson
 from fastapi import Depends, Request, Security
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from pydantic import AfterValidator
 from starlette.responses import Response
 
 from surefoot.api.auth import server_key_of, viewer_of
 from surefoot.api.limits import Admission, read_json
 from surefoot.bootstrap import Surefoot
+from surefoot.core.errors import NotFound
 from surefoot.domain.identity import Viewer
 from surefoot.domain.keys import Scope, ServerKey
 
 Result = TypeVar("Result")
+
+_ID = re.compile(r"[a-z]{2,8}_[0-9a-f]{8,64}\Z")
 
 # Questions, keys and issuers are short; only documents may be as large as the settings allow.
 SMALL_BODY_BYTES = 65_536
@@ -99,6 +104,13 @@ NeedsViewer = Security(viewer_token)
 NeedsServerKey = Security(server_key)
 
 
+def _in_known_form(text: str) -> str:
+    """The id as it is. One in no form that we make names nothing, and never reaches a database."""
+    if _ID.match(text) is None:
+        raise NotFound
+    return text
+
+
 async def _viewer(request: Request) -> Viewer:
     viewer: Viewer = request.state.viewer
     return viewer
@@ -116,6 +128,7 @@ async def _face(request: Request) -> Face:
 TheViewer = Annotated[Viewer, Depends(_viewer)]
 TheServerKey = Annotated[ServerKey, Depends(_server_key)]
 TheFace = Annotated[Face, Depends(_face)]
+Id = Annotated[str, AfterValidator(_in_known_form)]
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -143,6 +143,13 @@ def test_a_token_of_another_algorithm_or_key_is_refused(mine: str, theirs: str) 
         assert_refused(token(theirs, other, header={"alg": alg, "kid": "k1"}), mine)
 
 
+@pytest.mark.parametrize(("mine", "theirs"), [("RS256", "PS256"), ("PS256", "RS256")])
+def test_one_rsa_key_does_not_serve_two_algorithms(mine: str, theirs: str) -> None:
+    key = key_for(mine)
+    for alg in (mine, theirs):
+        assert_refused(token(theirs, key, header={"alg": alg, "kid": "k1"}), mine)
+
+
 @pytest.mark.parametrize("pair", [(0, 0), (0, 1), (1, 0), ("n", "n"), ("n", 0), ("max", "max")])
 def test_a_psychic_ecdsa_signature_is_refused(pair: tuple[object, object]) -> None:
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

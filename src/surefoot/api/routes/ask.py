@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from surefoot.api.deps import Face, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
+from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
 from surefoot.api.schemas.asking import Question, ShownPassage, ShownReply
 from surefoot.core.errors import NotFound
 from surefoot.domain.documents import ChunkId
@@ -25,7 +25,7 @@ async def ask(question: Question, viewer: TheViewer, face: TheFace) -> Response:
 
 
 @router.get("/citations/{chunk_id}", response_model=ShownPassage, summary="Open a citation")
-async def citation(chunk_id: str, viewer: TheViewer, face: TheFace) -> Response:
+async def citation(chunk_id: Id, viewer: TheViewer, face: TheFace) -> Response:
     """The cited passage with the text around it, if the viewer may read it at this moment; else it does not exist."""
     passage = await face.questions.run(partial(_passage, face, viewer, ChunkId(chunk_id)))
     return json_response(passage.model_dump(mode="json"))

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from surefoot.api.deps import Face, IngestRoute, NeedsServerKey, TheFace, TheServerKey, json_response
+from surefoot.api.deps import Face, Id, IngestRoute, NeedsServerKey, TheFace, TheServerKey, json_response
 from surefoot.api.schemas.documents import (
     PublishedDocument,
     SentAccess,
@@ -29,7 +29,7 @@ SOURCE = "api"
 
 router = APIRouter(prefix="/v1", tags=["documents"], route_class=IngestRoute, dependencies=[NeedsServerKey])
 
-Cursor = Annotated[str | None, Query(max_length=64, description="`next_cursor` of the page before.")]
+Cursor = Annotated[str | None, Query(pattern=r"^doc_[0-9a-f]{24}$", description="`next_cursor` of the page before.")]
 PageSize = Annotated[int, Query(ge=1, le=200)]
 
 
@@ -58,21 +58,21 @@ async def list_documents(caller: TheServerKey, face: TheFace, cursor: Cursor = N
 
 
 @router.get("/documents/{document_id}", response_model=ShownDocumentText, summary="Read a document")
-async def get_document(document_id: str, caller: TheServerKey, face: TheFace) -> Response:
+async def get_document(document_id: Id, caller: TheServerKey, face: TheFace) -> Response:
     """The document with its exact text, its rights and dates."""
     shown = await face.administration.run(partial(_read, face, caller.tenant, DocumentId(document_id)))
     return json_response(shown.model_dump(mode="json"))
 
 
 @router.delete("/documents/{document_id}", status_code=204, summary="Delete a document")
-async def delete_document(document_id: str, caller: TheServerKey, face: TheFace) -> Response:
+async def delete_document(document_id: Id, caller: TheServerKey, face: TheFace) -> Response:
     """The document is gone from answers at once."""
     await face.administration.run(partial(_delete, face, caller.tenant, DocumentId(document_id)))
     return Response(status_code=204)
 
 
 @router.put("/documents/{document_id}/access", response_model=ShownAccess, summary="Set who may read a document")
-async def put_access(document_id: str, body: SentAccess, caller: TheServerKey, face: TheFace) -> Response:
+async def put_access(document_id: Id, body: SentAccess, caller: TheServerKey, face: TheFace) -> Response:
     """Takes effect on the next question; nothing is indexed again."""
     principals = frozenset(map(Principal, body.principals))
     shown = await face.administration.run(partial(_set_access, face, caller.tenant, DocumentId(document_id), principals))

@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from surefoot.api.deps import AdminRoute, Face, NeedsServerKey, TheFace, TheServerKey, json_response
+from surefoot.api.deps import AdminRoute, Face, Id, NeedsServerKey, TheFace, TheServerKey, json_response
 from surefoot.api.schemas.service import CreatedKey, NewKey, ShownKey, ShownKeys
 from surefoot.core.errors import NotFound
 from surefoot.domain.identity import TenantId
@@ -29,7 +29,7 @@ async def list_keys(caller: TheServerKey, face: TheFace) -> Response:
 
 
 @router.delete("/{key_id}", status_code=204, summary="Revoke a server key")
-async def revoke_key(key_id: str, caller: TheServerKey, face: TheFace) -> Response:
+async def revoke_key(key_id: Id, caller: TheServerKey, face: TheFace) -> Response:
     """The key stops working at once, the caller's own included."""
     await face.administration.run(partial(_revoke, face, caller.tenant, key_id))
     return Response(status_code=204)
