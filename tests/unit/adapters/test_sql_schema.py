@@ -27,6 +27,15 @@ def test_the_tenant_leads_every_key_and_every_index(table: Table) -> None:
         assert pairs[0] == ("tenant_id", "tenant_id")
 
 
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_keys_compare_by_code_point_whatever_the_servers_locale(table: Table) -> None:
+    keyed = {*table.primary_key.columns, *(column for index in table.indexes for column in index.columns)}
+    types = {column.name: column.type.compile(postgresql.dialect()) for column in keyed}
+    texts = {name: kind for name, kind in types.items() if kind.startswith("TEXT")}
+    assert "tenant_id" in texts
+    assert texts == dict.fromkeys(texts, 'TEXT COLLATE "C"')
+
+
 def test_the_walk_over_the_tables_finds_them() -> None:
     assert {"documents", "chunks", "document_rights", "corpora", "tenants", "replies"} <= {table.name for table in TABLES}
 
