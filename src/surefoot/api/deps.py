@@ -41,6 +41,7 @@ class Face:
 
 
 def face_of(request: Request) -> Face:
+    """What this process serves with; `create_app` puts it into the app's state."""
     face: Face = request.app.state.face
     return face
 
@@ -51,6 +52,7 @@ class GuardedRoute(APIRoute):
     body_limit: int | None = SMALL_BODY_BYTES
 
     def admission(self, face: Face) -> Admission:
+        """Where the call's work is done; questions have places of their own."""
         return face.administration
 
     def authenticate(self, request: Request, face: Face) -> None:

@@ -68,6 +68,7 @@ def install(app: FastAPI) -> None:
 
 
 def request_id_of(request: Request) -> str:
+    """The id that the edge gave this call."""
     return str(request.scope["state"]["request_id"])
 
 
