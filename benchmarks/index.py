@@ -197,7 +197,6 @@ def serve(folder: Path) -> dict[str, float]:
     return {
         "resident_mb_before": before,
         "resident_mb": _resident_mb(),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         "threads": float(len(list(Path("/proc/self/task").iterdir()))),
         "cold_ms_p50": cold.summary()["wall_ms_p50"],
         "cold_ms_p95": cold.summary()["wall_ms_p95"],
