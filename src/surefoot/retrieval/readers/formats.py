@@ -7,7 +7,10 @@ from pathlib import PurePosixPath
 
 from surefoot.core.errors import PayloadTooLarge, UnreadableDocument
 from surefoot.domain.documents import SourceDocument
+from surefoot.retrieval.readers.docx import read_docx
+from surefoot.retrieval.readers.html import read_html
 from surefoot.retrieval.readers.markdown import read_markdown
+from surefoot.retrieval.readers.pdf import read_pdf
 from surefoot.retrieval.readers.plain import read_plain
 from surefoot.retrieval.readers.raw import RawFile, ReadLimits
 from surefoot.retrieval.readers.sections_jsonl import looks_like_sections, read_sections
@@ -16,6 +19,11 @@ EXTENSIONS: Mapping[str, str] = {
     ".md": "markdown",
     ".markdown": "markdown",
     ".mdx": "markdown",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".pdf": "pdf",
+    ".docx": "docx",
     ".txt": "plain",
     ".text": "plain",
     ".jsonl": "sections",
@@ -25,6 +33,10 @@ EXTENSIONS: Mapping[str, str] = {
 MEDIA_TYPES: Mapping[str, str] = {
     "text/markdown": "markdown",
     "text/x-markdown": "markdown",
+    "text/html": "html",
+    "application/xhtml+xml": "html",
+    "application/pdf": "pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
     "text/plain": "plain",
     "application/jsonl": "sections",
     "application/x-ndjson": "sections",
@@ -45,6 +57,12 @@ def read(raw: RawFile, limits: ReadLimits, *, mask_faq_headings: bool = False) -
     match format_of(raw):
         case "markdown":
             documents = [read_markdown(raw)]
+        case "html":
+            documents = [read_html(raw, limits)]
+        case "pdf":
+            documents = [read_pdf(raw, limits)]
+        case "docx":
+            documents = [read_docx(raw, limits)]
         case "plain":
             documents = [read_plain(raw)]
         case _:
@@ -75,6 +93,13 @@ def format_of(raw: RawFile) -> str:
 
 def _sniff(body: bytes, *, is_named: bool) -> str:
     """The format by the bytes; text without an extension is read as Markdown, of which plain text is a part."""
+    start = body[:1024].lstrip().lower()
+    if start.startswith(b"%pdf-"):
+        return "pdf"
+    if start.startswith(b"pk\x03\x04") and b"word/" in body:
+        return "docx"
+    if start.startswith((b"<!doctype html", b"<html")):
+        return "html"
     if is_named or b"\0" in body[:4096]:
         return ""
     if looks_like_sections(body):
