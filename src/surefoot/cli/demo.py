@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 import uvicorn
+from uvicorn.importer import import_from_string
 
-from surefoot.api.app import create_app
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.ask import print_reply
 from surefoot.cli.context import JsonOption, plain_errors, print_json, print_line, progress_console
@@ -131,7 +131,8 @@ def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
     def token_for(person: Person) -> str:
         return mint(private, issuer, person.viewer(), now=surefoot.clock.now(), ttl_seconds=300)
 
-    app = create_app(surefoot)
+    # The two faces do not import each other: the app is named to the server's loader as text, as `surefoot serve` does.
+    app = import_from_string("surefoot.api.app:create_app")(surefoot)
     app.include_router(host_routes(token_for))
     address = f"http://{_HOST}:{listener.getsockname()[1]}"
     print_line(f"\nhelp page  {address}/demo\nAPI        {address}/v1/ask, described at {address}/openapi.json")
