@@ -1,8 +1,9 @@
 """Rules of PDF and DOCX reading and of the process they are parsed in."""
 
 import io
-import os
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import docx
 import pytest
@@ -12,6 +13,7 @@ from pypdf.generic import DecodedStreamObject, DictionaryObject, NameObject
 from surefoot.core.errors import UnreadableDocument
 from surefoot.domain.documents import SourceDocument
 from surefoot.retrieval.readers import RawFile, ReadLimits, read
+from surefoot.retrieval.readers.sandbox import run_worker
 
 LIMITS = ReadLimits(max_bytes=20_000_000, max_pages=50, memory_mb=512, cpu_seconds=20)
 
@@ -43,7 +45,7 @@ def pdf(*pages: str, title: str = "", password: str = "") -> bytes:
     return out.getvalue()
 
 
-def word(build: object = None) -> bytes:
+def word() -> bytes:
     document = docx.Document()
     document.core_properties.title = ""
     document.core_properties.modified = datetime(2024, 5, 6)  # noqa: DTZ001 - The format's times are UTC without saying so.
@@ -133,9 +135,27 @@ def test_a_pdf_with_more_pages_than_allowed_is_refused() -> None:
         document("a.pdf", pdf("a", "b", "c"), max_pages=2)
 
 
-def test_the_parser_sees_no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+def test_one_page_that_unpacks_to_far_too_much_costs_only_itself() -> None:
+    source = document("a.pdf", pdf("Text.", "a) Tj (" * 200_000 + "b"))
+    assert source.text == "Text.\f"
+    assert source.warnings == ("page 2 is left out: it unpacks to far more than text.",)
+
+
+def test_the_parser_gets_no_environment_and_no_arguments_but_limits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    spy = tmp_path / "spy"
+    spy.write_text('#!/bin/sh\nprintf \'{"seen": "%s %s"}\' "$(env | cut -d= -f1 | sort | xargs)" "$*"\n')
+    spy.chmod(0o755)
     monkeypatch.setenv("SUREFOOT_SECRET", "x")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
-    assert document("a.pdf", pdf("Text.")).text == "Text."
-    assert os.environ["SUREFOOT_SECRET"] == "x"
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr(sys, "executable", str(spy))
+    seen = run_worker("pdf", b"", LIMITS)["seen"]
+    assert "SUREFOOT_SECRET" not in seen
+    assert seen.split("-I -B ")[0].split() in ([], ["PWD"], ["PWD", "SHLVL", "_"], ["OLDPWD", "PWD", "SHLVL", "_"])
+    assert seen.split("worker.py ")[1] == "pdf 512 20 50 20000000 64000000"
+
+
+def test_a_worker_that_takes_too_much_is_ended_and_named() -> None:
+    with pytest.raises(UnreadableDocument, match="MB"):
+        document("a.pdf", pdf("Text."), memory_mb=20)
+    with pytest.raises(UnreadableDocument, match="CPU seconds"):
+        document("a.pdf", pdf(*["a) Tj (" * 20_000] * 40), cpu_seconds=1)

@@ -32,6 +32,7 @@ def read_pdf(raw: RawFile, limits: ReadLimits) -> SourceDocument:
         sections=tuple(sections),
         updated_at=stated_moment(found["modified"]),
         pages=tuple(starts),
+        warnings=tuple(f"page {number} is left out: it unpacks to far more than text." for number in found["left_out"]),
     )
 
 

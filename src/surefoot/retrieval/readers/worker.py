@@ -21,7 +21,7 @@ MAX_PARTS = 5_000
 MAX_DEPTH = 100
 MAX_ELEMENTS = 1_000_000
 MAX_STREAM_BYTES = 16_000_000
-MAX_TOKENS = 200_000
+MAX_TOKENS = 300_000
 
 
 class Refused(Exception):
@@ -30,17 +30,24 @@ class Refused(Exception):
 
 def bind(memory_mb: int, cpu_seconds: int, max_output_bytes: int) -> None:
     """From here on this process is ended when it takes more memory, CPU time or output, and it writes no core file."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_mb << 20, memory_mb << 20))
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (max_output_bytes + 1, max_output_bytes + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    wanted = (
+        (resource.RLIMIT_AS, memory_mb << 20, memory_mb << 20),
+        (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
+        (resource.RLIMIT_FSIZE, max_output_bytes + 1, max_output_bytes + 1),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_NOFILE, 64, 64),
+    )
+    for name, soft, hard in wanted:
+        # A limit that this process was started under stays; it may only become stricter.
+        _, ceiling = resource.getrlimit(name)
+        ceiling = hard if ceiling == resource.RLIM_INFINITY else ceiling
+        resource.setrlimit(name, (min(soft, ceiling), min(hard, ceiling)))
 
 
 def read_pdf(body: bytes, max_pages: int) -> dict[str, Any]:
     """The text of each page, with title and date where the file states them."""
     import pypdf
-    from pypdf.errors import PyPdfError
+    from pypdf.errors import LimitReachedError, PyPdfError
 
     pypdf.overwrite_configuration(
         zlib_maximum_output_length=MAX_STREAM_BYTES,
@@ -60,7 +67,15 @@ def read_pdf(body: bytes, max_pages: int) -> dict[str, Any]:
         root: Any = catalog["/Pages"]
         if int(root.get("/Count", 0)) > max_pages:
             raise Refused(f"it has {int(root['/Count'])} pages, more than the {max_pages} allowed (max_document_pages).")
-        pages = [str(page.extract_text() or "") for page in _limited(reader, max_pages)]
+        pages: list[str] = []
+        left_out: list[int] = []
+        for page in _limited(reader, max_pages):
+            try:
+                pages.append(str(page.extract_text() or ""))
+            except LimitReachedError:
+                # One page drawn from hundreds of thousands of strokes is no reason to lose the others.
+                pages.append("")
+                left_out.append(len(pages))
         stated = reader.metadata
         title = str(stated.title or "") if stated else ""
         modified = _pdf_date(stated)
@@ -69,8 +84,10 @@ def read_pdf(body: bytes, max_pages: int) -> dict[str, Any]:
     except PyPdfError as error:
         raise Refused(f"the PDF is damaged: {_one_line(error)}") from None
     if not any(page.strip() for page in pages):
+        if left_out:
+            raise Refused("its pages unpack to far more than a page of text holds.")
         raise Refused("it has no text; its pages are probably images. Run text recognition (OCR) on it first.")
-    return {"pages": pages, "title": title, "modified": modified}
+    return {"pages": pages, "left_out": left_out, "title": title, "modified": modified}
 
 
 def _limited(reader: Any, max_pages: int) -> Iterator[Any]:
@@ -100,7 +117,8 @@ def read_docx(body: bytes) -> dict[str, Any]:
 
     try:
         document = docx.Document(io.BytesIO(body))
-        blocks = [block for item in document.iter_inner_content() for block in _docx_block(item)]
+        styles = {style.style_id: style.name or "" for style in document.styles}
+        blocks = [block for item in document.iter_inner_content() for block in _docx_block(item, styles)]
         stated = document.core_properties
         title = stated.title or ""
         modified = stated.modified or stated.created
@@ -111,10 +129,13 @@ def read_docx(body: bytes) -> dict[str, Any]:
     return {"blocks": blocks, "title": title, "modified": modified.isoformat() if modified else ""}
 
 
-def _docx_block(item: Any) -> Iterator[dict[str, Any]]:
-    """A heading with its level, a list item, a paragraph, or a table as `|` rows."""
+def _docx_block(item: Any, styles: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """A heading with its level, a list item, a paragraph, or a table as `|` rows; `styles` are the names by id."""
     if hasattr(item, "rows"):
-        rows = [[" ".join(cell.text.split()).replace("|", "\\|") for cell in row.cells] for row in item.rows]
+        from docx.table import _Cell
+
+        # `row.cells` repeats a cell for each column that it says it spans, which may be any number.
+        rows = [[" ".join(_Cell(cell, item).text.split()).replace("|", "\\|") for cell in row._tr.tc_lst] for row in item.rows]
         lines = [f"| {' | '.join(row)} |" for row in rows if any(row)]
         if lines:
             yield {"kind": "table", "level": 0, "text": "\n".join(lines)}
@@ -122,7 +143,8 @@ def _docx_block(item: Any) -> Iterator[dict[str, Any]]:
     text = item.text.strip()
     if not text:
         return
-    style = (item.style.name if item.style is not None else "") or ""
+    # The paragraph's own `style` would search all styles each time.
+    style = styles.get(item._p.style or "", "")
     level = style.removeprefix("Heading ")
     if style == "Title":
         yield {"kind": "title", "level": 0, "text": text}
