@@ -6,7 +6,7 @@ import pytest
 
 from surefoot.domain.documents import Chunk, Section, SourceDocument, TrustTier, chunk_id, document_id
 from surefoot.domain.identity import TenantId
-from surefoot.retrieval.chunking import chunk
+from surefoot.retrieval.chunking import _within, chunk
 from surefoot.retrieval.tokens import count_tokens
 
 TENANT = TenantId("acme")
@@ -121,3 +121,10 @@ def test_the_page_is_the_one_on_which_the_chunk_begins() -> None:
 
 def test_a_masked_heading_stays_masked_in_the_chunk() -> None:
     assert cut("Body.", sections=(Section("Why?", (), 0, 5, heading_indexed=False),))[0].headings() == "Title"
+
+
+def test_a_span_whose_parts_count_less_than_the_whole_is_halved_until_it_fits() -> None:
+    text = "word " * 99 + "word"
+    parts = list(_within(text, 0, len(text), 30))
+    assert all(tokens == count_tokens(text[start:end]) <= 30 for start, end, tokens in parts)
+    assert " ".join(text[start:end] for start, end, _ in parts) == text

@@ -2,6 +2,7 @@
 
 import io
 import sys
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -92,6 +93,18 @@ def test_word_headings_lists_and_tables_are_kept() -> None:
         ("Use", (), ""),
     ]
     assert source.updated_at == datetime(2024, 5, 6, tzinfo=UTC)
+
+
+def test_a_very_long_word_file_is_read_whole() -> None:
+    whole, out = io.BytesIO(word()), io.BytesIO()
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in source.infolist():
+            content = source.read(part)
+            if part.filename == "word/document.xml":
+                more = b"".join(b"<w:p><w:r><w:t>paragraph %d</w:t></w:r></w:p>" % number for number in range(40_000))
+                content = content.replace(b"<w:body>", b"<w:body>" + more)
+            target.writestr(part.filename, content)
+    assert document("a.docx", out.getvalue()).text.count("paragraph") == 40_000
 
 
 def test_signature_and_media_type_choose_the_reader_when_the_name_does_not() -> None:

@@ -13,6 +13,7 @@ from surefoot.core.strict_json import parse_json
 from surefoot.retrieval.readers.raw import ReadLimits
 
 MAX_OUTPUT_BYTES = 64_000_000
+MAX_OUTPUT_VALUES = 2_000_000
 
 _WORKER = Path(__file__).with_name("worker.py")
 _KEPT_VARIABLES = ("LD_LIBRARY_PATH", "SYSTEMROOT")
@@ -60,7 +61,7 @@ def _understood(status: int, output: bytes, limits: ReadLimits) -> dict[str, Any
     if status == -signal.SIGXFSZ or len(output) > MAX_OUTPUT_BYTES:
         raise UnreadableDocument(f"it holds more than {MAX_OUTPUT_BYTES} bytes of text.")
     try:
-        answer = parse_json(output)
+        answer = parse_json(output, max_values=MAX_OUTPUT_VALUES)
     except InvalidInput:
         answer = None
     if not isinstance(answer, dict):
