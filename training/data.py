@@ -17,16 +17,21 @@ from surefoot.domain.answers import Passage
 from surefoot.domain.corpora import EMPTY_CORPUS
 from surefoot.domain.documents import Chunk, ChunkId, DocumentId, TrustTier
 from surefoot.domain.filters import ReadAccess
+from surefoot.domain.identity import TenantId
 from surefoot.domain.lexicon import terms
-from surefoot.domain.sentences import sentences
 from surefoot.ports import Encoder, Hit, Vectors
+from surefoot.retrieval.chunking import chunk
 from surefoot.retrieval.fusion import convex
+from surefoot.retrieval.readers.raw import RawFile, ReadLimits
+from surefoot.retrieval.readers.sections_jsonl import read_sections
 from surefoot.retrieval.search import Retrieved
 
 LEG_DEPTH = 100
 PASSAGES = 10
+CLAPNQ_FILE = "clapnq_dev_answerability.jsonl.gz"
 DENSE_WEIGHT = 0.65
-CHUNK_CHARACTERS = 900
+CHUNK_TOKENS = 200
+_LIMITS = ReadLimits(max_bytes=100_000_000, max_pages=1, memory_mb=512, cpu_seconds=60)
 NOBODY = ReadAccess(frozenset(), 0)
 
 
@@ -39,9 +44,9 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 class CachedEncoder:
     """An encoder that keeps every vector it ever made in one folder, so that the second run encodes nothing."""
 
-    def __init__(self, encoder: Encoder, folder: Path) -> None:
+    def __init__(self, encoder: Encoder, folder: Path, *, name: str = "vectors") -> None:
         self._encoder = encoder
-        self._path = folder / f"vectors-{hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:12]}.npz"
+        self._path = folder / f"{name}-{hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:12]}.npz"
         self._known: dict[str, Vectors] = {}
         self._changed = False
         folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +91,6 @@ class Site:
     name: str
     chunks: tuple[Chunk, ...]
     section_of: tuple[str, ...]
-    masked: frozenset[str] = frozenset()
 
     def rows_of(self, sections: Sequence[str]) -> list[int]:
         wanted = set(sections)
@@ -94,40 +98,19 @@ class Site:
 
 
 def load_site(path: Path, *, mask_faq: bool) -> Site:
-    """The site of a sections file; with `mask_faq` the headings of FAQ sections are kept out of both legs."""
+    """The site of a sections file, cut by the product's own chunker; with `mask_faq` the headings of FAQ sections are kept
+    out of both legs.
+    """
     name = path.name.split(".")[0].removesuffix("_docs")
-    chunks: list[Chunk] = []
-    sections: list[str] = []
-    masked = set()
-    for row in read_rows(path):
-        hidden = mask_faq and row["is_faq"]
-        if hidden:
-            masked.add(row["id"])
-        for start, end in _pieces(row["text"]):
-            chunks.append(_chunk(name, row, start, end, len(chunks), indexed=not hidden))
-            sections.append(row["id"])
-    return Site(name, tuple(chunks), tuple(sections), frozenset(masked))
-
-
-def _chunk(site: str, row: Mapping[str, Any], start: int, end: int, ordinal: int, *, indexed: bool) -> Chunk:
-    return Chunk(
-        chunk_id=ChunkId(f"{site}:{ordinal:06d}"), document_id=DocumentId(f"{site}:{row['page']}"), uri=row["page"], ordinal=ordinal,
-        start=start, end=end, text=row["text"][start:end], title=row["title"], heading=row["heading"], path=tuple(row["path"]),
-        anchor=row["id"], page_number=None, token_count=(end - start) // 4, locale="en", trust=TrustTier.OFFICIAL,
-        updated_at=None, valid_until=None, heading_indexed=indexed,
-    )  # fmt: skip
-
-
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
-    """Runs of whole sentences of up to CHUNK_CHARACTERS; a longer single unit stands alone."""
-    begin, last = None, 0
-    for start, end in sentences(text):
-        if begin is not None and end - begin > CHUNK_CHARACTERS:
-            yield begin, last
-            begin = None
-        begin, last = (start if begin is None else begin), end
-    if begin is not None:
-        yield begin, last
+    raw = RawFile(path.name, path.read_bytes(), None, None, None)
+    chunks = [
+        piece
+        for document in read_sections(raw, _LIMITS, mask_faq_headings=mask_faq)
+        for piece in chunk(
+            TenantId(name), document, default_trust=TrustTier.OFFICIAL, target_tokens=CHUNK_TOKENS, overlap_tokens=0
+        )
+    ]
+    return Site(name, tuple(chunks), tuple(piece.anchor or piece.uri for piece in chunks))
 
 
 def _bm25(texts: Sequence[str]) -> bm25s.BM25:
@@ -148,15 +131,15 @@ class SiteIndex:
     def __init__(self, site: Site, encoder: Encoder) -> None:
         self.site = site
         self.encoder = encoder
-        self.vectors = encoder.encode([chunk.encoder_text() for chunk in site.chunks])
-        self._lexical = _bm25([f"{chunk.headings()}\n{chunk.text}" for chunk in site.chunks])
-        hidden = [replace(chunk, heading_indexed=False) for chunk in site.chunks]
-        self._lexical_masked = _bm25([f"{chunk.headings()}\n{chunk.text}" for chunk in hidden])
+        self.vectors = encoder.encode([piece.encoder_text() for piece in site.chunks])
+        self._lexical = _bm25([f"{piece.headings()}\n{piece.text}" for piece in site.chunks])
+        hidden = [replace(piece, heading_indexed=False) for piece in site.chunks]
+        self._lexical_masked = _bm25([f"{piece.headings()}\n{piece.text}" for piece in hidden])
 
     def page_of(self, rows: Iterable[int]) -> frozenset[int]:
         """Every row of the pages that these rows are on."""
         pages = {self.site.chunks[row].document_id for row in rows}
-        return frozenset(row for row, chunk in enumerate(self.site.chunks) if chunk.document_id in pages)
+        return frozenset(row for row, piece in enumerate(self.site.chunks) if piece.document_id in pages)
 
     def search(self, question: str, *, without: frozenset[int] = frozenset(), masked: frozenset[int] = frozenset()) -> Retrieved:
         """What the searcher would find if the chunks of rows `without` did not exist and those of `masked` had no heading."""
@@ -238,9 +221,9 @@ def pseudo_questions(site: Site, *, limit: int, seed: int) -> list[Asked]:
     """Up to `limit` questions made from headings that name their section uniquely; each with that section as its answer."""
     headings: dict[str, set[str]] = {}
     lengths: dict[str, int] = {}
-    for chunk, section in zip(site.chunks, site.section_of, strict=True):
-        headings.setdefault(chunk.heading, set()).add(section)
-        lengths[section] = lengths.get(section, 0) + len(chunk.text)
+    for piece, section in zip(site.chunks, site.section_of, strict=True):
+        headings.setdefault(piece.heading, set()).add(section)
+        lengths[section] = lengths.get(section, 0) + len(piece.text)
     random = np.random.default_rng(seed)
     made: list[Asked] = []
     for heading, sections in headings.items():
@@ -255,10 +238,19 @@ def pseudo_questions(site: Site, *, limit: int, seed: int) -> list[Asked]:
 
 def _as_question(heading: str, random: np.random.Generator) -> str:
     """The heading as somebody would ask it; a question stays one."""
-    if heading.endswith("?") or (_QUESTION.match(heading) and len(heading.split()) > 3 and not heading.lower().startswith("how to ")):
+    if heading.endswith("?") or (
+        _QUESTION.match(heading) and len(heading.split()) > 3 and not heading.lower().startswith("how to ")
+    ):
         return heading
     how = ("How do I {}?", "How can I {}?", "How to {}", "What are the steps to {}?", "Is it possible to {}?", "Can I {}?")
-    noun = ("What is {}?", "How does {} work?", "Where can I find {}?", "What should I know about {}?", "{}", "When should I use {}?")
+    noun = (
+        "What is {}?",
+        "How does {} work?",
+        "Where can I find {}?",
+        "What should I know about {}?",
+        "{}",
+        "When should I use {}?",
+    )
     lowered = heading[0].lower() + heading[1:] if heading[1:2].islower() else heading
     gerund = _GERUND.match(heading)
     if heading.lower().startswith("how to "):
@@ -291,3 +283,54 @@ def load_corpus(data: Path, encoder: Encoder, *, pseudo_per_site: int = 300) -> 
         corpus.indexes[site.name] = SiteIndex(site, encoder)
         corpus.questions[site.name] = pseudo_questions(site, limit=pseudo_per_site, seed=place)
     return corpus
+
+
+def clapnq_questions(data: Path) -> list[Asked]:
+    """Questions to Wikipedia, foreign to every product's documentation."""
+    return [Asked(row["question"], (), is_pseudo=True) for row in read_rows(data / CLAPNQ_FILE)]
+
+
+def clapnq_evidence(data: Path, encoder: Encoder) -> Iterator[tuple[Asked, str, Retrieved]]:
+    """Each CLAPNQ question with the one passage it came with, and whether that answers it (`present`) or not (`removed`).
+
+    The passage stands alone in its list; its BM25 score is over all passages of the file, so that it has a scale.
+    """
+    rows = read_rows(data / CLAPNQ_FILE)
+    passages = [(row, given) for row in rows for given in row["passages"]]
+    index = _bm25([f"{given['title']}\n{given['text']}" for _, given in passages])
+    for number, (row, given) in enumerate(passages):
+        gold = (f"nq-{number}",) if row["answerable"] else ()
+        piece = Chunk(
+            chunk_id=ChunkId(f"nq-{number}"),
+            document_id=DocumentId(f"nq-{number}"),
+            uri=f"nq-{number}",
+            ordinal=0,
+            start=0,
+            end=len(given["text"]),
+            text=given["text"],
+            title=given["title"],
+            heading="",
+            path=(),
+            anchor=f"nq-{number}",
+            page_number=None,
+            token_count=len(given["text"]) // 4,
+            locale="en",
+            trust=TrustTier.OFFICIAL,
+            updated_at=None,
+            valid_until=None,
+        )
+        query = encoder.encode_query(row["question"])
+        lexical = float(_scores(index, row["question"], len(passages))[number])
+        dense = float(encoder.encode([piece.encoder_text()])[0] @ query)
+        retrieved = Retrieved(
+            passages=(Passage(piece, 1.0, lexical or None, dense),),
+            stale=(),
+            query_vector=query,
+            access=NOBODY,
+            state=EMPTY_CORPUS,
+            dense_rank={piece.chunk_id: 1},
+            lexical_rank={piece.chunk_id: 1} if lexical else {},
+            dense_scores=(dense,),
+            lexical_scores=(lexical,) if lexical else (),
+        )
+        yield Asked(row["question"], gold, is_pseudo=True), "present" if row["answerable"] else "removed", retrieved

@@ -61,7 +61,7 @@ class Answerer:
             if self._suffices(old):
                 source = old.passage(old.judgement.order[0])
                 if source.stale:
-                    return stale(source, self._places(old, (old.judgement.order[0],)), old.judgement.answerable)
+                    return stale(source, self._places(old, (old.judgement.order[0],)), old.judgement.confidence)
         return self._refuse(fresh)
 
     def _weigh(self, question: Question, retrieved: Retrieved) -> _Weighed:
@@ -73,7 +73,7 @@ class Answerer:
         return (
             bool(judgement.order)
             and judgement.in_scope >= self._scope_threshold
-            and judgement.answerable >= self._answer_threshold
+            and judgement.confidence >= self._answer_threshold
             and bool(quotes(weighed.evidence, judgement))
         )
 
@@ -82,13 +82,13 @@ class Answerer:
         for found in disagreements(weighed.evidence, weighed.judgement):
             first, second = (weighed.passage(side.place).chunk.trust.rank for side in (found.first, found.second))
             if first == second:
-                return conflicting(found.about, self._sides(weighed, found), weighed.judgement.answerable)
-            if first < second:
-                weighed = replace(weighed, judgement=weighed.judgement.preferring(found.second.place, over=found.first.place))
+                return conflicting(found.about, self._sides(weighed, found), weighed.judgement.confidence)
+            kept, dropped = (found.first, found.second) if first > second else (found.second, found.first)
+            weighed = replace(weighed, judgement=weighed.judgement.preferring(kept.place, over=dropped.place))
         cited = quotes(weighed.evidence, weighed.judgement)
         return Answer(
             claims=tuple(self._claim(weighed, quote) for quote in cited),
-            confidence=round(weighed.judgement.answerable, 4),
+            confidence=round(weighed.judgement.confidence, 4),
         )
 
     def _refuse(self, weighed: _Weighed) -> Refusal:
@@ -96,9 +96,9 @@ class Answerer:
         if not judgement.order or (evidence.whole["covered_by_all"] == 0 and evidence.whole["dense_top"] < _UNRELATED_COSINE):
             return no_evidence()
         if judgement.in_scope < self._scope_threshold:
-            return out_of_scope(judgement.answerable)
+            return out_of_scope(judgement.confidence)
         missing = [term for term in evidence.question.terms if evidence.weights.of[term] and not _is_covered(term, evidence)]
-        return insufficient(missing, self._places(weighed, judgement.order[:_MOST_CLOSEST]), judgement.answerable)
+        return insufficient(missing, self._places(weighed, judgement.order[:_MOST_CLOSEST]), judgement.confidence)
 
     def _claim(self, weighed: _Weighed, quote: Quote) -> Claim:
         passage = weighed.passage(quote.place)

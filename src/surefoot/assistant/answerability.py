@@ -125,14 +125,21 @@ def _units(
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the model says: `answerable` and `in_scope` are probabilities; `order` are the passages, likeliest source first,
-    with `sources` the probability of each (by its number in the list) to be one that answers.
+    """What the model says: `answerable` (of a question in scope) and `in_scope` are probabilities.
+
+    `order` are the passages, likeliest source first, with `sources` the probability of each (by its number in the list) to be
+    one that answers.
     """
 
     answerable: float
     in_scope: float
     order: tuple[int, ...]
     sources: tuple[float, ...]
+
+    @property
+    def confidence(self) -> float:
+        """The probability that the question is in scope and its passages answer it."""
+        return self.answerable * self.in_scope
 
     def preferring(self, place: int, *, over: int) -> "Judgement":
         """The same judgement with passage `over` no longer a source and `place` first."""

@@ -2,7 +2,6 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import replace
 from time import perf_counter
 from typing import Protocol
 
@@ -12,7 +11,6 @@ from surefoot.core.clock import Clock
 from surefoot.core.errors import InvalidInput
 from surefoot.core.ids import digest, new_id
 from surefoot.domain.answers import Answer, Refusal, Reply
-from surefoot.domain.documents import DocumentId
 from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import Viewer
 from surefoot.ports import Store
@@ -20,7 +18,7 @@ from surefoot.retrieval.access import still_readable
 from surefoot.retrieval.search import Retrieved
 
 LONGEST_QUESTION_CHARACTERS = 2_000
-# Rights that change under a question are read again this often; after that what may no longer be read is left out.
+# Rights may change while a question is answered: it is then asked once more, and after that nothing is shown.
 _SEARCHES = 2
 
 
@@ -49,37 +47,32 @@ class Ask:
         timings: dict[str, float] = {}
         outcome: Answer | Refusal = no_evidence()
         version = ""
-        for attempt in range(1, _SEARCHES + 1):
-            retrieved = self._searcher.search(viewer, question, where=where, limit=limit)
+        for _ in range(_SEARCHES):
+            retrieved = self._searcher.search(viewer, question)
             _add(timings, retrieved.timings_ms)
             version = retrieved.state.version
-            outcome = self._timed(timings, question, viewer, retrieved)
-            started = perf_counter()
-            lost = self._no_longer_readable(viewer, outcome)
-            if lost and attempt == _SEARCHES:
-                outcome = self._timed(timings, question, viewer, _without(retrieved, self._unreadable_among(viewer, retrieved)))
-                lost = self._no_longer_readable(viewer, outcome)
-                outcome = no_evidence() if lost else outcome
-            _add(timings, {"gate": _ms_since(started)})
-            if not lost:
+            outcome = self._answered(viewer, question, retrieved, timings)
+            if self._may_be_seen(viewer, outcome, timings):
                 break
+        else:
+            outcome = no_evidence()
         reply = Reply(new_id("ans", asked_at), question, outcome, version, asked_at, timings)
         self._store.replies.append(viewer.tenant, viewer_hash(viewer), reply)
         return reply
 
-    def _timed(self, timings: dict[str, float], question: str, viewer: Viewer, retrieved: Retrieved) -> Answer | Refusal:
+    def _answered(self, viewer: Viewer, question: str, retrieved: Retrieved, timings: dict[str, float]) -> Answer | Refusal:
         started = perf_counter()
         outcome = self._answerer.answer(question, viewer.locale, retrieved)
         _add(timings, {"extract": _ms_since(started)})
         return outcome
 
-    def _no_longer_readable(self, viewer: Viewer, outcome: Answer | Refusal) -> frozenset[DocumentId]:
+    def _may_be_seen(self, viewer: Viewer, outcome: Answer | Refusal, timings: dict[str, float]) -> bool:
+        """Whether the viewer may read, at this moment, every document that the outcome shows anything of."""
+        started = perf_counter()
         shown = cited_documents(outcome)
-        return shown - still_readable(self._store, viewer, shown) if shown else frozenset()
-
-    def _unreadable_among(self, viewer: Viewer, retrieved: Retrieved) -> frozenset[DocumentId]:
-        found = frozenset(passage.chunk.document_id for passage in (*retrieved.passages, *retrieved.stale))
-        return found - still_readable(self._store, viewer, found)
+        allowed = not shown or still_readable(self._store, viewer, shown) == shown
+        _add(timings, {"gate": _ms_since(started)})
+        return allowed
 
 
 def valid_question(question: str) -> str:
@@ -98,15 +91,6 @@ def valid_question(question: str) -> str:
 def viewer_hash(viewer: Viewer) -> str:
     """Who asked, for the ledger, without naming them."""
     return digest("viewer", viewer.tenant, viewer.user)
-
-
-def _without(retrieved: Retrieved, documents: frozenset[DocumentId]) -> Retrieved:
-    """The retrieval with nothing of these documents in it."""
-    return replace(
-        retrieved,
-        passages=tuple(passage for passage in retrieved.passages if passage.chunk.document_id not in documents),
-        stale=tuple(passage for passage in retrieved.stale if passage.chunk.document_id not in documents),
-    )
 
 
 def _add(timings: dict[str, float], more: Mapping[str, float]) -> None:

@@ -83,7 +83,7 @@ def disagree(first: Unit, second: Unit, asked: Facts) -> str:
 
 def _alike(first: Unit, second: Unit, one: Facts, other: Facts) -> float:
     """The share of words that two statements have in common, what they may differ in left out (Szymkiewicz-Simpson)."""
-    hard = one.numbers | other.numbers | one.names | other.names | {quantity.unit for quantity in one.quantities | other.quantities}
+    hard = one.numbers | other.numbers | one.names | other.names
     mine, theirs = first.terms - hard, second.terms - hard
     return len(mine & theirs) / min(len(mine), len(theirs)) if mine and theirs else 0.0
 

@@ -11,9 +11,12 @@ from surefoot.assistant.units import Unit, UnitKind
 MOST_QUOTES = 3
 LONGEST_QUOTE_CHARACTERS = 900
 LONGEST_ANSWER_CHARACTERS = 1200
-_SECOND_SOURCE_SHARE = 0.75
+SECOND_SOURCE_SHARE = 0.75
 _SECOND_UNIT_SHARE = 0.8
 _SHORT_CHARACTERS = 60
+# A unit whose meaning was not measured counts with this part of its words; a yes or no to a yes-or-no question with that.
+_MEANING_UNKNOWN = 0.6
+_DIRECT = 0.15
 # A quote that begins like this cannot be understood without the sentence before it.
 _LEANS_BACK = re.compile(
     r"(?:this|these|that|those|it|its|they|their|he|she|such|however|otherwise|also|instead|then|therefore|in (?:this|that) case"
@@ -54,14 +57,14 @@ def quotes(evidence: Evidence, judgement: Judgement) -> tuple[Quote, ...]:
 def _sources(judgement: Judgement) -> tuple[int, ...]:
     """The likeliest passage, and the second when it is nearly as likely."""
     first, *rest = judgement.order
-    close = [place for place in rest[:1] if judgement.sources[place] >= _SECOND_SOURCE_SHARE * judgement.sources[first]]
+    close = [place for place in rest[:1] if judgement.sources[place] >= SECOND_SOURCE_SHARE * judgement.sources[first]]
     return (first, *close)
 
 
 def worth(question: Question, scored: ScoredUnit) -> float:
     """How well a unit answers, about 0..1: words and meaning alike; a yes or no counts where one was asked for."""
-    meaning = scored.similarity if scored.similarity is not None else 0.6 * scored.lexical
-    direct = 0.15 if question.kind is QuestionKind.POSSIBLE and _YES_OR_NO.match(scored.unit.plain) else 0.0
+    meaning = scored.similarity if scored.similarity is not None else _MEANING_UNKNOWN * scored.lexical
+    direct = _DIRECT if question.kind is QuestionKind.POSSIBLE and _YES_OR_NO.match(scored.unit.plain) else 0.0
     return 0.5 * scored.lexical + 0.5 * meaning + direct
 
 
@@ -81,7 +84,11 @@ def _from_passage(evidence: Evidence, place: int, room: int) -> list[Quote]:
         runs = _joined([*runs, _run_around(analysed.units, analysed.units.index(scored.unit), text)], text)
         if len(runs) >= room or sum(end - start for start, end in runs) > LONGEST_QUOTE_CHARACTERS:
             break
-    return [Quote(place, start, end) for start, end in runs[:room]]
+    runs = runs[:room]
+    opening = analysed.units[0]
+    if evidence.question.kind is QuestionKind.POSSIBLE and _YES_OR_NO.match(opening.plain):
+        runs = _joined([(opening.start, opening.end), *runs], text)
+    return [Quote(place, start, end) for start, end in runs]
 
 
 def _run_around(units: Sequence[Unit], index: int, text: str) -> tuple[int, int]:
@@ -136,5 +143,3 @@ def best_unit(evidence: Evidence, place: int) -> Unit | None:
     if not candidates:
         return None
     return max(candidates, key=lambda scored: (worth(evidence.question, scored), -scored.unit.start)).unit
-
-

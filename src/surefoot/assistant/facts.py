@@ -1,36 +1,88 @@
-"""The hard facts of a sentence: numbers with their units, dates, names, negation and modality; what a paraphrase may not change."""
+"""The hard facts of a sentence: numbers with units, dates, names, negation and modality; what a paraphrase may not change."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-_NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d{1,3}(?:[ ,.’']\d{3})+(?:[.,]\d{1,8})?|\d{1,18}(?:[.,]\d{1,8})?)(?![\w])|(?<![\w.])\d{1,18}(?:\.\d{1,8})?(?=[A-Za-z%°€$£]{1,4}\b|%)")
+_NUMBER = re.compile(
+    r"(?<![\w.])[-\u2212]?(?:\d{1,3}(?:[ ,.\u2019']\d{3})+(?:[.,]\d{1,8})?|\d{1,18}(?:[.,]\d{1,8})?)(?![\w])"
+    r"|(?<![\w.])\d{1,18}(?:\.\d{1,8})?(?=[A-Za-z%°€$£]{1,4}\b|%)"
+)
 _VERSION = re.compile(r"\b[vV]?\d{1,6}(?:\.\d{1,6}){2,4}\b")
 _DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
-_WORDS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _UNIT_AFTER = re.compile(r"[ \t\xa0-]?([A-Za-z%°€$£µ]{1,24})")
 _UNIT_BEFORE = re.compile(r"([€$£])[ \t]?\Z")
 _NAME = re.compile(r"(?<![\w@/.-])[A-Z][\w]*(?:[-&.][A-Za-z0-9]\w*)*")
 _IDENTIFIER = re.compile(r"`([^`\n]{1,80})`|\b([A-Za-z]\w*(?:[_.:/]\w+)+|[a-z]+[A-Z]\w*|[A-Z]+[a-z]+[A-Z]\w*|[A-Za-z]+\d\w*)\b")
 
 _SPELLED = {
-    "zero": "0", "one": "1", "two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8", "nine": "9",
-    "ten": "10", "eleven": "11", "twelve": "12", "fifteen": "15", "twenty": "20", "thirty": "30", "sixty": "60", "ninety": "90",
-    "zwei": "2", "drei": "3", "vier": "4", "fünf": "5", "sechs": "6", "sieben": "7", "acht": "8", "neun": "9", "zehn": "10", "zwölf": "12",
-    "dos": "2", "tres": "3", "cuatro": "4", "cinco": "5", "seis": "6", "siete": "7", "ocho": "8", "nueve": "9", "diez": "10",
-}  # fmt: skip
+    word: str(value)
+    for value, words in (
+        (0, "zero null cero"),
+        (1, "one"),
+        (2, "two zwei dos"),
+        (3, "three drei tres"),
+        (4, "four vier cuatro"),
+        (5, "five fünf cinco"),
+        (6, "six sechs seis"),
+        (7, "seven sieben siete"),
+        (8, "eight acht ocho"),
+        (9, "nine neun nueve"),
+        (10, "ten zehn diez"),
+        (11, "eleven elf once"),
+        (12, "twelve zwölf doce"),
+        (14, "fourteen vierzehn catorce"),
+        (15, "fifteen fünfzehn quince"),
+        (20, "twenty zwanzig veinte"),
+        (30, "thirty dreißig treinta"),
+        (60, "sixty sechzig sesenta"),
+        (90, "ninety neunzig noventa"),
+    )
+    for word in words.split()
+}
+# "Once" is an English conjunction before it is a Spanish number.
+del _SPELLED["once"]
 
 _UNITS = {
-    "second": "s", "sec": "s", "s": "s", "sekunde": "s", "segundo": "s", "minute": "min", "min": "min", "minuto": "min",
-    "hour": "h", "hr": "h", "h": "h", "stunde": "h", "hora": "h", "day": "d", "d": "d", "tag": "d", "tage": "d", "día": "d",
-    "week": "wk", "woche": "wk", "semana": "wk", "month": "mo", "monat": "mo", "monate": "mo", "mese": "mo",
-    "year": "y", "yr": "y", "jahr": "y", "jahre": "y", "año": "y", "millisecond": "ms", "ms": "ms",
-    "%": "%", "percent": "%", "prozent": "%", "€": "eur", "eur": "eur", "euro": "eur", "$": "usd", "usd": "usd", "dollar": "usd",
-    "£": "gbp", "gbp": "gbp", "kb": "kb", "mb": "mb", "gb": "gb", "tb": "tb", "byte": "byte", "character": "char", "char": "char",
-    "token": "token", "request": "request", "user": "user", "seat": "seat", "member": "member", "event": "event", "call": "call",
-    "project": "project", "record": "record", "row": "row", "item": "item", "file": "file", "retry": "retry", "attempt": "attempt",
-}  # fmt: skip
+    word: unit
+    for unit, words in {
+        "s": "s sec second sekunde segundo",
+        "ms": "ms millisecond",
+        "min": "min minute minuto",
+        "h": "h hr hour stunde hora",
+        "d": "d day tag tage día",
+        "wk": "week woche semana",
+        "mo": "month monat monate mes meses",
+        "y": "y yr year jahr jahre año",
+        "%": "% percent prozent",
+        "eur": "€ eur euro",
+        "usd": "$ usd dollar",
+        "gbp": "£ gbp",
+        "kb": "kb",
+        "mb": "mb",
+        "gb": "gb",
+        "tb": "tb",
+        "byte": "byte",
+        "character": "character char zeichen",
+        "token": "token",
+        "request": "request",
+        "user": "user",
+        "seat": "seat",
+        "member": "member",
+        "event": "event",
+        "call": "call",
+        "project": "project",
+        "record": "record",
+        "row": "row",
+        "item": "item",
+        "file": "file",
+        "attempt": "attempt retry retrie",
+        "invoice": "invoice",
+    }.items()
+    for word in words.split()
+}
 
 _MONTHS = {
     name: month
@@ -46,11 +98,20 @@ _MONTHS = {
 }  # fmt: skip
 _AMBIGUOUS_MONTHS = frozenset(("may", "march", "mar"))
 
-_NEGATIONS = frozenset(
-    ["not", "no", "never", "none", "nothing", "nobody", "nowhere", "neither", "nor", "cannot", "without", "unable", "unavailable", "unsupported", "impossible", "isn't", "aren't", "wasn't", "weren't", "don't", "doesn't", "didn't", "can't", "couldn't", "won't", "wouldn't", "shouldn't", "mustn't", "haven't", "hasn't", "hadn't", "lacks", "lack", "nicht", "kein", "keine", "keinen", "keiner", "nie", "niemals", "ohne", "sin", "ningún", "ninguna", "nunca", "jamás", "tampoco", "nada"]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NEGATIONS = _words(
+    """
+    not no never none nothing nobody nowhere neither nor cannot without unable unavailable unsupported impossible isn't aren't
+    wasn't weren't don't doesn't didn't can't couldn't won't wouldn't shouldn't mustn't haven't hasn't hadn't lacks lack
+    nicht kein keine keinen keiner nie niemals ohne sin ningún ninguna nunca jamás tampoco nada
+    """
 )
-_MUST = frozenset(["must", "required", "requires", "require", "shall", "mandatory", "need", "needs", "obligatory", "only", "always", "muss", "müssen", "debe", "deben"])
-_MAY = frozenset(["may", "might", "can", "could", "optional", "optionally", "possible", "sometimes", "kann", "können", "puede", "pueden", "usually", "often"])
+_MUST = _words("must required requires require shall mandatory need needs obligatory only always muss müssen debe deben")
+_MAY = _words("may might can could optional optionally possible sometimes usually often kann können puede pueden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +145,7 @@ class Facts:
 @lru_cache(maxsize=16_384)
 def facts_of(text: str) -> Facts:
     """The facts of a text that carries no Markdown any more (see domain.sentences.plain)."""
-    words = [word.lower().replace("’", "'") for word in _WORDS.findall(text)]
+    words = [word.lower().replace("\u2019", "'") for word in _WORD.findall(text)]
     dates = frozenset(f"{year}-{int(month):02d}-{int(day):02d}" for year, month, day in _DATE.findall(text)) | frozenset(
         f"month {_MONTHS[word]}" for word in words if word in _MONTHS and word not in _AMBIGUOUS_MONTHS
     )
@@ -112,7 +173,7 @@ def _quantities(text: str) -> Iterator[Quantity]:
     masked = _VERSION.sub(lambda match: " " * len(match[0]), masked)
     for match in _NUMBER.finditer(masked):
         yield Quantity(canonical_number(match[0]), _unit_at(masked, match.start(), match.end()))
-    for word in _WORDS.finditer(masked):
+    for word in _WORD.finditer(masked):
         value = _SPELLED.get(word[0].lower())
         # "One" is more often a pronoun than a number; it counts only with a unit.
         unit = _unit_at(masked, word.start(), word.end()) if value else ""
@@ -122,8 +183,8 @@ def _quantities(text: str) -> Iterator[Quantity]:
 
 def canonical_number(text: str) -> str:
     """The number's digits without thousands separators, signs normalised, trailing zero decimals dropped."""
-    text = text.replace("−", "-")
-    parts = re.split(r"[ ,.’']", text)
+    text = text.replace("\u2212", "-")
+    parts = re.split(r"[ ,.\u2019']", text)
     if len(parts) > 1 and all(len(part) == 3 for part in parts[1:]):
         text = "".join(parts)
     elif len(parts) > 2:

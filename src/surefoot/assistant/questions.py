@@ -1,9 +1,9 @@
 """What a question asks for: its kind, its content terms, and the identifiers, numbers and names an answer must agree with."""
 
-import itertools
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 
 from surefoot.assistant.facts import Facts, facts_of
 from surefoot.domain.lexicon import terms
@@ -45,7 +45,10 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = tuple(
             r"^\W*(?:and |but |so )?(?:can|could|do|does|did|is|are|was|will|would|should|has|have|may|must)\b|\bis it possible\b"
             r"|^\W*(?:kann|können|ist|sind|gibt|darf|muss)\b|^\W*¿?(?:puedo|puede|se puede|es|hay|tiene)\b",
         ),
-        (QuestionKind.DEFINITION, r"^\W*(?:what|which)\b|\b(?:meaning|definition) of\b|^\W*was (?:ist|sind|bedeutet)\b|\bqu[ée] (?:es|son)\b"),
+        (
+            QuestionKind.DEFINITION,
+            r"^\W*(?:what|which)\b|\b(?:meaning|definition) of\b|^\W*was (?:ist|sind|bedeutet)\b|\bqu[ée] (?:es|son)\b",
+        ),
     )
 )
 
@@ -69,6 +72,6 @@ def analyse_question(text: str, locale: str) -> Question:
         text=text,
         kind=next((kind for kind, pattern in _KINDS if pattern.search(words)), QuestionKind.OTHER),
         terms=tuple(dict.fromkeys(found)),
-        pairs=frozenset((a, b) for a, b in itertools.pairwise(found) if a != b),
+        pairs=frozenset((a, b) for a, b in pairwise(found) if a != b),
         facts=facts_of(text.replace("`", "")),
     )

@@ -34,7 +34,9 @@ def out_of_scope(confidence: float) -> Refusal:
 def insufficient(missing: Sequence[str], closest: tuple[Citation, ...], confidence: float) -> Refusal:
     """There are related passages, but none that answers. `missing` are question words no passage has."""
     named = ", ".join(f"“{term}”" for term in missing[:_MOST_NAMED_TERMS])
-    rephrase = f"None of the passages mentions {named}; try other words for it." if named else "Ask about one thing, in other words."
+    rephrase = "Ask about one thing, in other words."
+    if named:
+        rephrase = f"None of the passages mentions {named}; try other words for it."
     return Refusal(
         RefusalReason.INSUFFICIENT_EVIDENCE,
         "The documents come close to this, but none of them answers it.",

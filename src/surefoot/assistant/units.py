@@ -1,10 +1,10 @@
 """A passage cut into units that may be quoted: sentences, list items, table rows, code blocks; each with what it says."""
 
-import itertools
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from threading import Lock
 
 from surefoot.domain.documents import Chunk, ChunkId
@@ -14,6 +14,7 @@ from surefoot.domain.sentences import plain, sentences
 _ITEM_BEFORE = re.compile(r"(?:^|\n)[ \t>]{0,64}(?:[-*+•]|\d{1,3}[.)]|[A-Za-z][)])[ \t]{1,8}(?:\[[ xX]\][ \t])?\Z")
 _NUMBERED_BEFORE = re.compile(r"\d{1,3}[.)][ \t]{1,8}\Z")
 _MARK_LINE = re.compile(r"(?::::|!!!|\?\?\?|\[!|\{[:%#/]|\[\^?[^\]]{1,200}\]:|</?[A-Za-z!]|[-*_=]{2,}\s*\Z|\|[\s:|-]+\Z)")
+_LONE_LINK = re.compile(r"(?:!?\[[^\[\]]{0,500}\]\([^()\s]{0,2000}\)|<?https?://\S+)[.\s]*\Z")
 _IMPORT_LINE = re.compile(r"(?:import|export)\s.{1,300}\Z")
 _MAX_KEPT_CHUNKS = 4096
 _LIST_LOOK_BACK = 80
@@ -117,17 +118,17 @@ def _unit(chunk: Chunk, start: int, end: int) -> Unit:
         kind=_kind(chunk, start, raw, words),
         plain=words,
         terms=frozenset(found),
-        pairs=frozenset((a, b) for a, b in itertools.pairwise(found) if a != b),
-        opens_list=words.endswith((":", "：")),
+        pairs=frozenset((a, b) for a, b in pairwise(found) if a != b),
+        opens_list=words.endswith((":", "\uff1a")),
     )
 
 
 def _kind(chunk: Chunk, start: int, raw: str, words: str) -> UnitKind:
     if raw.startswith(("```", "~~~")):
         return UnitKind.CODE
-    if raw.startswith("#") or words == chunk.heading:
+    if raw.startswith("#") or (words and words == chunk.heading):
         return UnitKind.HEADING
-    if _MARK_LINE.match(raw) or _IMPORT_LINE.match(raw) or not any(character.isalnum() for character in words):
+    if any(mark.match(raw) for mark in (_MARK_LINE, _IMPORT_LINE, _LONE_LINK)) or not any(map(str.isalnum, words)):
         return UnitKind.MARK
     if raw.startswith("|"):
         return UnitKind.ROW

@@ -7,7 +7,10 @@ from datetime import UTC, datetime
 import numpy as np
 
 from surefoot.adapters.memory.encoder import HashingEncoder
-from surefoot.domain.answers import Passage
+from surefoot.assistant.answer import Answerer
+from surefoot.assistant.answerability import AnswerabilityModel
+from surefoot.assistant.scorecard import ScorecardFile, Term
+from surefoot.domain.answers import Answer, Passage, Refusal
 from surefoot.domain.corpora import EMPTY_CORPUS
 from surefoot.domain.documents import Chunk, ChunkId, DocumentId, TrustTier
 from surefoot.domain.filters import ReadAccess
@@ -83,3 +86,41 @@ def retrieved(question: str, texts: Sequence[Text], *, locale: str = "en") -> Re
         dense_scores=tuple(p.dense or 0.0 for p in by_dense),
         lexical_scores=tuple(p.lexical or 0.0 for p in by_lexical),
     )
+
+
+def term(name: str, weight: float, *, mean: float = 0.5) -> Term:
+    return Term(name=name, mean=mean, scale=1.0, low=-10.0, high=10.0, weight=weight)
+
+
+# Rules instead of learned weights: the passage that covers most is the source, half the question's weight must be covered to
+# answer, a fifth to be in scope. So tests of what follows do not move when the shipped model is fitted again.
+SIMPLE_MODEL = AnswerabilityModel(
+    about={"what": "hand-made, for tests"},
+    answer_threshold=0.5,
+    scope_threshold=0.5,
+    passage=ScorecardFile(bias=0.0, terms=(term("coverage", 10.0), term("unit_coverage", 4.0), term("score", 1.0))),
+    answer=ScorecardFile(bias=0.0, terms=(term("best_coverage", 10.0),)),
+    scope=ScorecardFile(bias=0.0, terms=(term("covered_by_all", 10.0, mean=0.2),)),
+)
+
+
+def answerer() -> Answerer:
+    return Answerer(ENCODER, model=SIMPLE_MODEL)
+
+
+def outcome_of(question: str, *texts: Text, locale: str = "en") -> Answer | Refusal:
+    return answerer().answer(question, locale, retrieved(question, texts, locale=locale))
+
+
+def answer_to(question: str, *texts: Text, locale: str = "en") -> str:
+    """The claims of the answer, one to a line; the test fails when there is none."""
+    outcome = outcome_of(question, *texts, locale=locale)
+    assert isinstance(outcome, Answer), outcome
+    return "\n".join(claim.text for claim in outcome.claims)
+
+
+def refusal_to(question: str, *texts: Text) -> Refusal:
+    """The refusal; the test fails when there is an answer."""
+    outcome = outcome_of(question, *texts)
+    assert isinstance(outcome, Refusal), outcome
+    return outcome
