@@ -1,5 +1,6 @@
 """`surefoot eval`: retrieval, answers, groundedness and the sample suite, measured on files; stdout is data alone."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from surefoot.assistant.groundedness import Support, shipped_support_model
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line
 from surefoot.cli.ingest import ingest_path
@@ -155,13 +157,16 @@ def answers(
 @app.command()
 def groundedness(pairs: PairsOption, limit: LimitOption = None, as_json: JsonOption = False) -> None:
     """Balanced accuracy, F1 and AUROC of the support score that decides whether a claim may be shown."""
-    from surefoot.assistant.groundedness import Support
-
     with plain_errors():
         rows = _sample(load_groundedness_pairs(pairs), limit)
         with scratch(default_cache()) as surefoot, question_bar("scoring") as tell:
-            support = Support(surefoot.encoder)
-            found = groundedness_run.run(support.score, rows, threshold=support.threshold, progress=tell)
+            model = shipped_support_model()
+            support = Support(surefoot.encoder, model=model)
+
+            def score(claim: str, evidence: Sequence[str]) -> float:
+                return support.score(claim, evidence).score
+
+            found = groundedness_run.run(score, rows, threshold=model.threshold, progress=tell)
             facts = {"pairs_file": str(pairs), "encoder": surefoot.encoder.fingerprint}
     if as_json:
         print_json(report.as_json(found, facts))
@@ -187,7 +192,7 @@ def sample(
                 tell(done, len(cases))
     passed = sum(judgement.passed for judgement in judgements)
     leaked = sum(bool(judgement.leaked) for judgement in judgements)
-    ok = leaked == 0 and passed >= floor * len(cases)
+    ok = holds(judgements, floor)
     if as_json:
         print_json(
             {
@@ -211,6 +216,12 @@ def sample(
         print_line(f"{passed} of {len(cases)} passed, {leaked} leaked; floor {floor:.0%}: {'passed' if ok else 'FAILED'}")
     if not ok:
         raise typer.Exit(EXIT_GATE_FAILED)
+
+
+def holds(judgements: Sequence[golden.Judgement], floor: float) -> bool:
+    """Whether at least the share `floor` of the cases passed and nothing leaked."""
+    passed = sum(judgement.passed for judgement in judgements)
+    return passed >= floor * len(judgements) and not any(judgement.leaked for judgement in judgements)
 
 
 def _judged(judgement: golden.Judgement) -> dict[str, object]:

@@ -9,7 +9,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from surefoot.cli.eval import holds
 from surefoot.cli.main import app
+from surefoot.sample import golden
 
 SECTIONS = [
     {"id": "/seats#add", "page": "/seats", "title": "Seats", "path": [], "heading": "How do I add a seat?", "is_faq": True}
@@ -150,3 +152,13 @@ def test_the_sample_suite_passes_a_floor_it_reaches_and_fails_one_it_does_not() 
     failed = surefoot("sample", "--floor", "1.0")
     assert failed.exit_code == 1
     assert "FAILED" in failed.stdout
+
+
+def test_one_leak_fails_the_suite_whatever_the_floor() -> None:
+    case = next(case for case in golden.golden_cases() if case.expect != "answer")
+    refused = golden.Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=())
+    leaking = golden.Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=("secret.md",))
+    assert holds([refused, refused], 1.0)
+    assert not holds([refused, leaking], 0.0)
+    assert holds([refused, golden.Judgement(case, True, False, False, False, ())], 0.5)
+    assert not holds([refused, golden.Judgement(case, True, False, False, False, ())], 0.6)
