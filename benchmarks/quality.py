@@ -103,7 +103,7 @@ def compare(name: str, ready: Trial, questions: Sequence[Question]) -> list[Row]
     return [_row(name, source, level, ours, whole, cut) for source, level in groups]
 
 
-def run(data: Path, *, cache: Path | None, tenants: Sequence[str], **overrides: object) -> list[Row]:
+def run(data: Path, *, cache: Path | None, tenants: Sequence[str], **overrides: Any) -> list[Row]:
     """The rows of these tenants, then those of SciFact when it is named."""
     rows: list[Row] = []
     for name in tenants:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -36,7 +37,7 @@ def default_cache() -> Path:
 
 
 @contextmanager
-def trial(sections: Path, *, mask_faq_headings: bool, cache: Path | None, **overrides: object) -> Iterator[Trial]:
+def trial(sections: Path, *, mask_faq_headings: bool, cache: Path | None, **overrides: Any) -> Iterator[Trial]:
     """The sections, ingested as the product ingests them, for the length of the block.
 
     Settings are those of the working folder and the environment with `overrides` on top, but data never goes to their
@@ -86,7 +87,7 @@ def _open_to_everyone(surefoot: Surefoot) -> None:
 
 
 @contextmanager
-def scratch(cache: Path, *, tenant: TenantId = TENANT, **overrides: object) -> Iterator[Surefoot]:
+def scratch(cache: Path, *, tenant: TenantId = TENANT, **overrides: Any) -> Iterator[Surefoot]:
     """A started product with an empty tenant in a temporary folder."""
     with TemporaryDirectory(prefix="surefoot-eval-") as folder:
         settings = loaded(data_dir=Path(folder), database_url="", **overrides).settings
