@@ -88,6 +88,7 @@ def passage_features(
         "form_share": sum(forms) / len(forms) if forms else 0.0,
         "log_length": math.log1p(len(passage.chunk.text) / 100),
         "code_share": analysed.code_share,
+        "quotable_share": analysed.quotable_share,
     }
 
 

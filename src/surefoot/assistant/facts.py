@@ -12,7 +12,7 @@ _NUMBER = re.compile(
 _VERSION = re.compile(r"\b[vV]?\d{1,6}(?:\.\d{1,6}){2,4}\b")
 _DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
-_UNIT_AFTER = re.compile(r"[ \t\xa0-]?([A-Za-z%°€$£µ]{1,24})")
+_UNIT_AFTER = re.compile(r"[ \t\xa0-]?(?:(?:business|working|calendar|full|consecutive) )?([^\W\d_]{1,24}|[%°€$£])")
 _UNIT_BEFORE = re.compile(r"([€$£])[ \t]?\Z")
 _NAME = re.compile(r"(?<![\w@/.-])[A-Z][\w]*(?:[-&.][A-Za-z0-9]\w*)*")
 _IDENTIFIER = re.compile(r"`([^`\n]{1,80})`|\b([A-Za-z]\w*(?:[_.:/]\w+)+|[a-z]+[A-Z]\w*|[A-Z]+[a-z]+[A-Z]\w*|[A-Za-z]+\d\w*)\b")
@@ -52,7 +52,7 @@ _UNITS = {
         "ms": "ms millisecond",
         "min": "min minute minuto",
         "h": "h hr hour stunde hora",
-        "d": "d day tag tage día",
+        "d": "d day tag tage werktag werktage día",
         "wk": "week woche semana",
         "mo": "month monat monate mes meses",
         "y": "y yr year jahr jahre año",

@@ -116,6 +116,7 @@ class Comparison:
     pair_share: float
     order_share: float
     similarity: float
+    similarity_together: float
     words: int
 
     @property
@@ -141,6 +142,7 @@ class Comparison:
             "pair_share": self.pair_share,
             "order_share": self.order_share,
             "similarity": self.similarity,
+            "similarity_together": self.similarity_together,
             "has_missing_number": float(bool(self.missing_numbers)),
             "missing_number_share": len(self.missing_numbers) / numbers,
             "has_other_unit": float(bool(self.other_units)),
@@ -188,6 +190,7 @@ def compare(claim: str, evidence: Sequence[str], encoder: Encoder, locale: str) 
     pairs = {(a, b) for a, b in pairwise(asked) if a != b}
     near_pairs = {(a, b) for found in by_unit for a, b in pairwise(found)}
     lowered = whole.lower()
+    similarity, together = _similarities(claim, [units[row] for row in order[:_ENCODED_SENTENCES]], encoder)
     return Comparison(
         claim=claim_facts,
         evidence=facts,
@@ -202,7 +205,8 @@ def compare(claim: str, evidence: Sequence[str], encoder: Encoder, locale: str) 
         nearest_coverage=_share(wanted, frozenset(near_terms)),
         pair_share=len(pairs & near_pairs) / len(pairs) if pairs else _share(wanted, everything),
         order_share=_longest_common(wanted, near_terms) / max(1, len(wanted)),
-        similarity=_similarity(claim, [units[row] for row in order[:_ENCODED_SENTENCES]], encoder),
+        similarity=similarity,
+        similarity_together=together,
         words=len(_WORD.findall(claim)),
     )
 
@@ -251,10 +255,10 @@ def _longest_common(claim: Sequence[str], evidence: Sequence[str]) -> int:
     return row[-1]
 
 
-def _similarity(claim: str, units: Sequence[str], encoder: Encoder) -> float:
-    """The best cosine of the claim with one of the units, or with all of them read together."""
+def _similarities(claim: str, units: Sequence[str], encoder: Encoder) -> tuple[float, float]:
+    """The best cosine of the claim with one of the units, and the cosine with all of them read together."""
     if not units:
-        return 0.0
-    texts = [*units, " ".join(units)] if len(units) > 1 else list(units)
-    vectors = encoder.encode([text[:_LONGEST_ENCODED_CHARACTERS] for text in (claim, *texts)])
-    return float(np.max(vectors[1:] @ vectors[0]))
+        return 0.0, 0.0
+    vectors = encoder.encode([text[:_LONGEST_ENCODED_CHARACTERS] for text in (claim, " ".join(units), *units)])
+    together, *alone = (vectors[1:] @ vectors[0]).tolist()
+    return max(alone), together

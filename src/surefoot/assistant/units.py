@@ -29,6 +29,7 @@ class UnitKind(StrEnum):
     ROW = "row"
     CODE = "code"
     HEADING = "heading"
+    QUESTION = "question"
     MARK = "mark"
 
 
@@ -55,14 +56,21 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """A chunk's text and headings taken apart. `heading_terms` are those of title, path and own heading, where indexed."""
+    """A chunk's text and headings taken apart. `terms` and `pairs` are those of units that state something: a link to a
+    question, or the question again, is no evidence of its answer. `heading_terms` are those of title, path and own heading,
+    where indexed.
+    """
 
     units: tuple[Unit, ...]
     terms: frozenset[str]
     pairs: frozenset[tuple[str, str]]
-    own_heading: str
-    own_heading_terms: frozenset[str]
     heading_terms: frozenset[str]
+
+    @property
+    def quotable_share(self) -> float:
+        """The part of the text's characters, 0..1, that may be quoted."""
+        total = sum(unit.end - unit.start for unit in self.units)
+        return sum(unit.end - unit.start for unit in self.units if unit.says_something) / total if total else 0.0
 
     @property
     def code_share(self) -> float:
@@ -97,13 +105,11 @@ class ChunkReader:
 def analyse(chunk: Chunk) -> Analysed:
     """The chunk's units in reading order and the terms of its text and headings."""
     units = tuple(_unit(chunk, start, end) for start, end in sentences(chunk.text))
-    heading = chunk.heading if chunk.heading_indexed else ""
+    stating = [unit for unit in units if unit.kind not in (UnitKind.QUESTION, UnitKind.MARK)]
     return Analysed(
         units=units,
-        terms=frozenset().union(*(unit.terms for unit in units)),
-        pairs=frozenset().union(*(unit.pairs for unit in units)),
-        own_heading=heading,
-        own_heading_terms=frozenset(terms(heading, chunk.locale)),
+        terms=frozenset().union(*(unit.terms for unit in stating)),
+        pairs=frozenset().union(*(unit.pairs for unit in stating)),
         heading_terms=frozenset(terms(chunk.headings(), chunk.locale)),
     )
 
@@ -130,6 +136,8 @@ def _kind(chunk: Chunk, start: int, raw: str, words: str) -> UnitKind:
         return UnitKind.HEADING
     if any(mark.match(raw) for mark in (_MARK_LINE, _IMPORT_LINE, _LONE_LINK)) or not any(map(str.isalnum, words)):
         return UnitKind.MARK
+    if words.endswith(("?", "\uff1f")):
+        return UnitKind.QUESTION
     if raw.startswith("|"):
         return UnitKind.ROW
     before = chunk.text[max(0, start - _LIST_LOOK_BACK) : start]

@@ -40,9 +40,7 @@ def test_passages_that_share_nothing_are_no_evidence() -> None:
 
 
 def test_a_question_about_something_else_is_out_of_scope() -> None:
-    refusal = refusal_to(
-        "Which soup with carrots, celery and leek sends steam by email?", INVOICES, REFUNDS
-    )
+    refusal = refusal_to("Which soup with carrots, celery and leek sends steam by email?", INVOICES, REFUNDS)
     assert refusal.reason is RefusalReason.OUT_OF_SCOPE
     assert refusal.closest == ()
 

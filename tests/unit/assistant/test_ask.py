@@ -118,5 +118,3 @@ def test_rights_that_never_stand_still_end_in_a_refusal_after_two_searches(world
     assert search.searches == 2
     assert isinstance(reply.outcome, Refusal)
     assert reply.outcome.reason is RefusalReason.NO_EVIDENCE
-
-

@@ -32,7 +32,9 @@ def test_a_code_block_is_quoted_whole_or_not_at_all() -> None:
     answer = answer_to("How do I export a month with the command?", Text(f"Export a month with this command:\n\n{code}\n"))
     assert "```" not in answer
     short = "```sh\nsurefoot export\n```"
-    assert short in answer_to("How do I export a month with the command?", Text(f"Export a month with this command:\n\n{short}\n"))
+    assert short in answer_to(
+        "How do I export a month with the command?", Text(f"Export a month with this command:\n\n{short}\n")
+    )
 
 
 def test_an_answer_stays_short() -> None:
@@ -46,5 +48,7 @@ def test_a_yes_is_part_of_the_answer_to_a_yes_or_no_question() -> None:
 
 
 def test_a_heading_or_lone_link_is_never_quoted() -> None:
-    text = "## Export invoices\n\n[Export invoices](https://example.com/export)\n\nInvoices leave as CSV from the Invoices page.\n"
+    text = (
+        "## Export invoices\n\n[Export invoices](https://example.com/export)\n\nInvoices leave as CSV from the Invoices page.\n"
+    )
     assert answer_to("How do I export invoices as CSV?", Text(text)) == "Invoices leave as CSV from the Invoices page."

@@ -32,6 +32,7 @@ def test_a_number_is_the_same_however_it_is_written(written: str, canonical: str
         ("Nach 14 Tagen endet die Frist.", Quantity("14", "d")),
         ("Use version 1.2.3 or newer.", Quantity("1.2.3", "version")),
         ("A 15-minute limit.", Quantity("15", "min")),
+        ("Within 5 business days.", Quantity("5", "d")),
     ],
 )
 def test_a_quantity_carries_its_unit(text: str, quantity: Quantity) -> None:
