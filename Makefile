@@ -29,7 +29,7 @@ demo: $(VENV)/.run  ## Start the bundled sample tenant: it answers, it refuses, 
 	$(BIN)/surefoot demo
 
 test: $(VENV)/.dev  ## Run every test that needs no browser
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --ignore=tests/ui
 
 test-ui: $(VENV)/.dev  ## Run the browser journeys (needs /usr/bin/chromium)
 	$(BIN)/pytest tests/ui
