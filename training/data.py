@@ -199,14 +199,13 @@ def faq_questions(path: Path) -> list[Asked]:
 
 _QUESTION = re.compile(r"(?:how|what|why|when|where|who|which|can|could|do|does|is|are|will|should|must|may)\b", re.IGNORECASE)
 _GERUND = re.compile(r"([A-Z][a-z]+)ing\b")
-_VERBS = {
-    "sett": "set", "gett": "get", "runn": "run", "us": "use", "creat": "create", "manag": "manage", "configur": "configure", "writ": "write",
-    "handl": "handle", "updat": "update", "delet": "delete", "mak": "make", "enabl": "enable", "disabl": "disable", "customiz": "customize",
-    "generat": "generate", "integrat": "integrate", "migrat": "migrate", "retriev": "retrieve", "chang": "change", "stor": "store",
-    "defin": "define", "remov": "remove", "schedul": "schedule", "execut": "execute", "includ": "include", "shar": "share", "tun": "tune",
-    "plann": "plan", "upgrad": "upgrade", "scal": "scale", "trac": "trace", "stopp": "stop", "splitt": "split", "subscrib": "subscribe",
-    "combin": "combine", "evaluat": "evaluate", "initializ": "initialize", "authenticat": "authenticate", "resolv": "resolve",
-}  # fmt: skip
+_VERBS_TEXT = """
+authenticate change combine configure create customize define delete disable enable evaluate execute generate get handle include
+initialize integrate make manage migrate plan remove resolve retrieve run scale schedule set share split stop store subscribe
+trace tune update upgrade use write
+"""
+# Verbs by what is left of them before "-ing", where that is not the verb itself.
+_VERBS = {(verb[:-1] if verb.endswith("e") else verb + verb[-1]): verb for verb in _VERBS_TEXT.split()}
 _IMPERATIVE = re.compile(
     r"(?:add|build|call|change|check|clone|combine|configure|connect|copy|create|customi[sz]e|define|delete|deploy|disable|display|edit|enable|"
     r"execute|export|filter|find|generate|get|handle|import|initiali[sz]e|install|integrate|launch|limit|list|load|make|manage|migrate|monitor|"

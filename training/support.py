@@ -32,12 +32,24 @@ SOURCE_WEIGHTS = {"halueval": 0.3}
 # Edits come rarest kind first (numbers, units, plans), so that each kind is seen often enough.
 MOST_EDITS_OF_A_SENTENCE = 2
 # Words may only speak for a claim, missing or differing facts only against it.
-SIGNS = {
-    "coverage": 1, "nearest_coverage": 1, "pair_share": 1, "order_share": 1, "similarity": 1, "similarity_together": 1, "fully_covered": 1,
-    "has_missing_number": -1, "missing_number_share": -1, "has_other_unit": -1, "has_missing_date": -1, "has_missing_name": -1,
-    "missing_name_share": -1, "negation_differs": -1, "negation_differs_in_same_words": -1, "modality_differs": -1,
-    "says_opposite": -1, "missing_words": -1,
-}  # fmt: skip
+SIGNS = dict.fromkeys(
+    ("coverage", "nearest_coverage", "pair_share", "order_share", "similarity", "similarity_together", "fully_covered"), 1
+) | dict.fromkeys(
+    (
+        "has_missing_number",
+        "missing_number_share",
+        "has_other_unit",
+        "has_missing_date",
+        "has_missing_name",
+        "missing_name_share",
+        "negation_differs",
+        "negation_differs_in_same_words",
+        "modality_differs",
+        "says_opposite",
+        "missing_words",
+    ),
+    -1,
+)
 
 
 @dataclass(frozen=True)
@@ -122,9 +134,20 @@ _OPENERS = re.compile(
 )
 _BRACKETS = re.compile(r"\s*\([^()]{1,80}\)")
 _SYNONYMS = {
-    "use": "employ", "need to": "have to", "allows you to": "lets you", "create": "make", "click": "press", "select": "choose", "show": "display",
-    "start": "begin", "such as": "like", "ensure": "make sure", "in order to": "to", "via": "through", "delete": "remove",
-}  # fmt: skip
+    "use": "employ",
+    "need to": "have to",
+    "allows you to": "lets you",
+    "create": "make",
+    "click": "press",
+    "select": "choose",
+    "show": "display",
+    "start": "begin",
+    "such as": "like",
+    "ensure": "make sure",
+    "in order to": "to",
+    "via": "through",
+    "delete": "remove",
+}
 
 
 def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
@@ -246,7 +269,7 @@ def main() -> None:
         "about": {
             "what": "The probability that evidence supports a claim: logistic regression over named, checkable differences.",
             "command": "python -m training.support --data DIR --cache DIR --out src/surefoot/models/support.json",
-            "trained_on": "SciFact train claims by abstract, BEGIN dev, a HaluEval sample, edits of documentation of ten products",
+            "trained_on": "SciFact train claims by abstract, BEGIN dev, a HaluEval sample, edits of ten products' documentation",
             "held_out": f"every fifth group of each source; all edits of {', '.join(HELD_OUT_SITES)}",
             "encoder": encoder.fingerprint,
             "figures_held_out": report,

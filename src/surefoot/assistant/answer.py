@@ -17,6 +17,8 @@ from surefoot.retrieval.search import Retrieved
 _MOST_CLOSEST = 3
 # Below this cosine two texts of the shipped encoder have nothing to do with each other.
 _UNRELATED_COSINE = 0.2
+# A fresh passage this near to a stale one, as a source, is answered from instead.
+_NEAR_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,21 @@ class Answerer:
         """The answer that these passages support, else the refusal. Equal input gives equal output."""
         asked = analyse_question(question, locale)
         fresh = self._weigh(asked, retrieved)
-        if self._suffices(fresh):
-            return self._settle(fresh)
-        if retrieved.stale:
-            old = self._weigh(asked, _with_stale(retrieved))
-            if self._suffices(old):
-                source = old.passage(old.judgement.order[0])
-                if source.stale:
-                    return stale(source, self._places(old, (old.judgement.order[0],)), old.judgement.confidence)
-        return self._refuse(fresh)
+        outdated = self._outdated(asked, retrieved) if retrieved.stale else None
+        if outdated is not None:
+            return outdated
+        return self._settle(fresh) if self._suffices(fresh) else self._refuse(fresh)
+
+    def _outdated(self, question: Question, retrieved: Retrieved) -> Refusal | None:
+        """The refusal when, all passages weighed together, a stale one answers and no fresh one comes near it."""
+        every = self._weigh(question, _with_stale(retrieved))
+        if not self._suffices(every):
+            return None
+        first, *rest = every.judgement.order
+        fresh = max((every.judgement.sources[place] for place in rest if not every.passage(place).stale), default=0.0)
+        if not every.passage(first).stale or fresh > _NEAR_SHARE * every.judgement.sources[first]:
+            return None
+        return stale(every.passage(first), self._places(every, (first,)), every.judgement.confidence)
 
     def _weigh(self, question: Question, retrieved: Retrieved) -> _Weighed:
         evidence = gather(question, retrieved, self._reader, self._encoder)

@@ -2,18 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 from surefoot.assistant.answerability import Evidence, Judgement
 from surefoot.assistant.extract import best_unit
 from surefoot.assistant.facts import Facts, facts_of
 from surefoot.assistant.units import Unit
 
-_WOULD_ALSO_ANSWER = 0.6
-_MOST_COMPARED = 4
+_MOST_COMPARED = 5
 _LEAST_COVERED = 0.5
-_SAME_FACT = 0.4
-_SAME_SENTENCE = 0.6
+_SAME_FACT = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Two sides, likelier source first, and the words for what they disagree in."""
+    """The statement that would be answered with, one against it, and the words for what they disagree in."""
 
     first: Side
     second: Side
@@ -34,30 +31,33 @@ class Disagreement:
 
 
 def disagreements(evidence: Evidence, judgement: Judgement) -> list[Disagreement]:
-    """Every pair of passages of different documents that would both answer and contradict each other, likeliest first."""
-    sides = _sides(evidence, judgement)
+    """What other documents say against the statement that would be answered with, likeliest source first."""
+    first = _statement(evidence, judgement.order[0])
+    if first is None:
+        return []
+    own = evidence.retrieved.passages[first.place].chunk.document_id
     found = []
-    for first, second in combinations(sides, 2):
-        chunks = [evidence.retrieved.passages[side.place].chunk for side in (first, second)]
-        if chunks[0].document_id == chunks[1].document_id:
+    for place in judgement.order[1:_MOST_COMPARED]:
+        if evidence.retrieved.passages[place].chunk.document_id == own:
             continue
-        about = disagree(first.unit, second.unit, evidence.question.facts)
-        if about:
-            found.append(Disagreement(first, second, about))
+        for unit in evidence.analysed[place].units:
+            if not unit.says_something or not _covers_enough(evidence, place, unit):
+                continue
+            about = disagree(first.unit, unit, evidence.question.facts)
+            if about:
+                found.append(Disagreement(first, Side(place, unit), about))
+                break
     return found
 
 
-def _sides(evidence: Evidence, judgement: Judgement) -> list[Side]:
-    """The statements of the likeliest sources that cover the question well enough to be answers."""
-    least = _WOULD_ALSO_ANSWER * judgement.sources[judgement.order[0]]
-    sides = []
-    for place in judgement.order[:_MOST_COMPARED]:
-        unit = best_unit(evidence, place)
-        if judgement.sources[place] < least or unit is None:
-            continue
-        if evidence.weights.covered(unit.terms | evidence.analysed[place].heading_terms) >= _LEAST_COVERED:
-            sides.append(Side(place, unit))
-    return sides
+def _statement(evidence: Evidence, place: int) -> Side | None:
+    """The unit of the passage that answers best, if it covers enough of the question to be an answer."""
+    unit = best_unit(evidence, place)
+    return Side(place, unit) if unit is not None and _covers_enough(evidence, place, unit) else None
+
+
+def _covers_enough(evidence: Evidence, place: int, unit: Unit) -> bool:
+    return evidence.weights.covered(unit.terms | evidence.analysed[place].heading_terms) >= _LEAST_COVERED
 
 
 def disagree(first: Unit, second: Unit, asked: Facts) -> str:
@@ -73,8 +73,6 @@ def disagree(first: Unit, second: Unit, asked: Facts) -> str:
         return "numbers"
     if one.dates and other.dates and one.dates.isdisjoint(other.dates):
         return "dates"
-    if alike < _SAME_SENTENCE:
-        return ""
     if (one.negations % 2) != (other.negations % 2):
         return "whether it is so"
     mine, theirs = one.names - other.names - asked.names, other.names - one.names - asked.names

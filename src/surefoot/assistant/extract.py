@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from surefoot.assistant.answerability import Evidence, Judgement, ScoredUnit
+from surefoot.assistant.forms import has_form
 from surefoot.assistant.questions import Question, QuestionKind
 from surefoot.assistant.units import Unit, UnitKind
 
@@ -17,10 +18,12 @@ _SHORT_CHARACTERS = 60
 # A unit whose meaning was not measured counts with this part of its words; a yes or no to a yes-or-no question with that.
 _MEANING_UNKNOWN = 0.6
 _DIRECT = 0.15
+_FORM = 0.1
 # A quote that begins like this cannot be understood without the sentence before it.
 _LEANS_BACK = re.compile(
-    r"(?:this|these|that|those|it|its|they|their|he|she|such|however|otherwise|also|instead|then|therefore|in (?:this|that) case"
-    r"|for example|dies(?:e|er|es)?|sie|esto|estos?|estas?)\b",
+    r"(?:this|these|that|those|it|its|they|their|he|she|such|however|otherwise|also|instead|then|therefore|both|neither|there"
+    r"|in (?:this|that) case|(?:after|before|until|by|from) (?:that|then)|for example"
+    r"|dies(?:e|er|es)?|danach|esto|estos?|estas?)\b",
     re.IGNORECASE,
 )
 _YES_OR_NO = re.compile(r"(?:yes|no|ja|nein|sí)\b", re.IGNORECASE)
@@ -62,10 +65,10 @@ def _sources(judgement: Judgement) -> tuple[int, ...]:
 
 
 def worth(question: Question, scored: ScoredUnit) -> float:
-    """How well a unit answers, about 0..1: words and meaning alike; a yes or no counts where one was asked for."""
+    """How well a unit answers, about 0..1: words and meaning alike; form counts, and a yes or no where one was asked for."""
     meaning = scored.similarity if scored.similarity is not None else _MEANING_UNKNOWN * scored.lexical
     direct = _DIRECT if question.kind is QuestionKind.POSSIBLE and _YES_OR_NO.match(scored.unit.plain) else 0.0
-    return 0.5 * scored.lexical + 0.5 * meaning + direct
+    return 0.5 * scored.lexical + 0.5 * meaning + _FORM * has_form(question, scored.unit) + direct
 
 
 def _from_passage(evidence: Evidence, place: int, room: int) -> list[Quote]:

@@ -28,9 +28,10 @@ _PATTERNS: Mapping[QuestionKind, str] = {
     ),
     QuestionKind.NUMBER: r"\d|"
     + _any_of("one;two;three;four;five;six;seven;eight;nine;ten;hourly;daily;weekly;monthly;unlimited;no limit"),
-    QuestionKind.WHEN: _any_of(
-        "when;after;before;once;until;within;every;immediately;hours?;days?;minutes?;daily;weekly;monthly;(?:19|20)\\d\\d",
-        "wenn;nach;cuando;después",
+    QuestionKind.WHEN: r"\d|"
+    + _any_of(
+        "when;after;before;once;until;within;every;immediately;hours?;days?;minutes?;daily;weekly;monthly",
+        "wenn;nach;vor;bis;innerhalb;cuando;después;antes;hasta",
     ),
     QuestionKind.WHERE: r"\w (?:>|→) \w|https?://|"
     + _any_of(

@@ -32,12 +32,18 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = tuple(
         (QuestionKind.DIFFERENCE, r"\b(?:difference|differ|differs|versus|vs|compared? (?:to|with)|unterschied|diferencia)\b"),
         (
             QuestionKind.NUMBER,
-            r"\bhow (?:many|much|long|often|big|large|frequently|fast|old)\b|\b(?:limits?|maximum|minimum|quota|price|cost)\b"
-            r"|\bwie (?:viele?|lange|oft|groß|hoch)\b|\bcu[áa]nt[oa]s?\b",
+            r"\bhow (?:many|much|long|often|big|large|high|far|soon|early|late|frequently|quickly|fast|old)\b"
+            r"|\b(?:limits?|maximum|minimum|quota|price|costs?)\b"
+            r"|\bwie (?:viele?|lange|oft|groß|hoch|weit|schnell|früh)\b|\b(?:kostet|kosten|preis)\b"
+            r"|\bcu[áa]nt[oa]s?\b|\b(?:cuesta|precio|l[íi]mite)\b",
         ),
         (QuestionKind.WHY, r"\bwhy\b|\bwhat (?:causes?|is the reason)\b|\b(?:warum|wieso|weshalb)\b|\bpor qu[ée]\b"),
         (QuestionKind.HOW, r"\bhow\b|\bwhat (?:are )?the steps\b|\bwie\b|\bc[óo]mo\b"),
-        (QuestionKind.WHEN, r"^\W*when\b|\bwhat (?:time|date|day|year)\b|^\W*wann\b|\bcu[áa]ndo\b"),
+        (
+            QuestionKind.WHEN,
+            r"^\W*when\b|\b(?:until|till|by|since|from) when\b|\b(?:what|which) (?:time|date|days?|year)\b"
+            r"|\bwann\b|\bcu[áa]ndo\b",
+        ),
         (QuestionKind.WHERE, r"\bwhere\b|\bwo\b|\bd[óo]nde\b"),
         (QuestionKind.WHO, r"\bwho(?:se|m)?\b|\bwer\b|\bqui[ée]n(?:es)?\b"),
         (

@@ -10,6 +10,7 @@ from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.answerability import AnswerabilityModel
 from surefoot.assistant.scorecard import ScorecardFile, Term
+from surefoot.core.ids import derived_id
 from surefoot.domain.answers import Answer, Passage, Refusal
 from surefoot.domain.corpora import EMPTY_CORPUS
 from surefoot.domain.documents import Chunk, ChunkId, DocumentId, TrustTier
@@ -38,7 +39,7 @@ class Text:
 
 def chunk_of(text: Text, number: int = 0) -> Chunk:
     return Chunk(
-        chunk_id=ChunkId(f"chk_{number}"),
+        chunk_id=ChunkId(derived_id("chk", repr(text), str(number))),
         document_id=DocumentId(text.document or f"doc_{number}"),
         uri=f"{text.document or number}.md",
         ordinal=number,
