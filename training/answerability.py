@@ -40,6 +40,12 @@ CHOICE_SIGNS = {
     "coverage": 1, "unit_coverage": 1, "neighbours_coverage": 1, "pair_share": 1, "hard_facts_found": 1, "form_and_coverage": 1,
     "dense_below_best": -1,
 }  # fmt: skip
+# Evidence may only speak for an answer, and what no passage has only against it.
+ANSWER_SIGNS = {f"best_{name}": sign for name, sign in CHOICE_SIGNS.items()} | {
+    "source_logit": 1, "source_gap": 1, "source_spread": 1, "source_any": 1, "covered_by_all": 1, "covered_by_top_three": 1,
+    "dense_top": 1, "legs_overlap_5": 1, "legs_overlap_10": 1, "tops_agree": 1, "best_heaviest_term_covered": 1,
+    "terms_nowhere": -1, "names_nowhere": -1,
+}  # fmt: skip
 # `plain` questions keep the heading they were made from, as an index does in real life.
 WEIGHTS = {"present": 1.0, "removed": 1.0, "plain": 0.5, "plain removed": 0.5, "foreign": 1.0, "wikipedia": 0.5}
 REAL_QUESTION_WEIGHT = 2.0
@@ -166,9 +172,11 @@ def fit(rows: Sequence[Row]) -> Cards:
     answerable = np.array([row.condition in ANSWERABLE for row in rows])
     in_scope = np.array([row.condition in IN_SCOPE for row in rows])
     docs = np.array([row.site != CLAPNQ for row in rows])
-    answer = fit_logistic(table[in_scope], answerable[in_scope], wanted, l2=ANSWER_L2, weights=weights[in_scope])
+    answer = fit_logistic(
+        table[in_scope], answerable[in_scope], wanted, l2=ANSWER_L2, weights=weights[in_scope], signs=ANSWER_SIGNS
+    )
     # A CLAPNQ question comes with one passage, found for it: there is no scope to judge.
-    scope = fit_logistic(table[docs], in_scope[docs], wanted, l2=SCOPE_L2, weights=weights[docs])
+    scope = fit_logistic(table[docs], in_scope[docs], wanted, l2=SCOPE_L2, weights=weights[docs], signs=ANSWER_SIGNS)
     return Cards(passage, answer, scope)
 
 

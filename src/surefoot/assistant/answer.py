@@ -56,15 +56,20 @@ class Answerer:
         """The answer that these passages support, else the refusal. Equal input gives equal output."""
         asked = analyse_question(question, locale)
         fresh = self._weigh(asked, retrieved)
-        outdated = self._outdated(asked, retrieved) if retrieved.stale else None
+        suffices = self._suffices(fresh)
+        outdated = self._outdated(asked, retrieved, suffices=suffices) if retrieved.stale else None
         if outdated is not None:
             return outdated
-        return self._settle(fresh) if self._suffices(fresh) else self._refuse(fresh)
+        return self._settle(fresh) if suffices else self._refuse(fresh)
 
-    def _outdated(self, question: Question, retrieved: Retrieved) -> Refusal | None:
-        """The refusal when, all passages weighed together, a stale one answers and no fresh one comes near it."""
+    def _outdated(self, question: Question, retrieved: Retrieved, *, suffices: bool) -> Refusal | None:
+        """The refusal when, all passages weighed together, a stale one is the source and no fresh one comes near it.
+
+        With `suffices` the fresh passages alone would be answered from; that a much better source is stale then still
+        speaks against them.
+        """
         every = self._weigh(question, _with_stale(retrieved))
-        if not self._suffices(every):
+        if not (every.judgement.order and (suffices or self._suffices(every))):
             return None
         first, *rest = every.judgement.order
         fresh = max((every.judgement.sources[place] for place in rest if not every.passage(place).stale), default=0.0)

@@ -7,10 +7,11 @@ from surefoot.assistant.answerability import Evidence, Judgement
 from surefoot.assistant.extract import best_unit
 from surefoot.assistant.facts import Facts, facts_of
 from surefoot.assistant.units import Unit
+from surefoot.domain.documents import DocumentId
 
 _MOST_COMPARED = 5
-_LEAST_COVERED = 0.5
-_SAME_FACT = 0.6
+_SAME_FACT = 0.5
+_SAME_SENTENCE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +33,25 @@ class Disagreement:
 
 def disagreements(evidence: Evidence, judgement: Judgement) -> list[Disagreement]:
     """What other documents say against the statement that would be answered with, likeliest source first."""
-    first = _statement(evidence, judgement.order[0])
-    if first is None:
+    place = judgement.order[0]
+    unit = best_unit(evidence, place)
+    if unit is None:
         return []
-    own = evidence.retrieved.passages[first.place].chunk.document_id
+    first = Side(place, unit)
     found = []
-    for place in judgement.order[1:_MOST_COMPARED]:
-        if evidence.retrieved.passages[place].chunk.document_id == own:
+    for other in judgement.order[1:_MOST_COMPARED]:
+        if _document(evidence, other) == _document(evidence, place):
             continue
-        for unit in evidence.analysed[place].units:
-            if not unit.says_something or not _covers_enough(evidence, place, unit):
-                continue
-            about = disagree(first.unit, unit, evidence.question.facts)
+        for against in evidence.analysed[other].units:
+            about = disagree(unit, against, evidence.question.facts) if against.says_something else ""
             if about:
-                found.append(Disagreement(first, Side(place, unit), about))
+                found.append(Disagreement(first, Side(other, against), about))
                 break
     return found
 
 
-def _statement(evidence: Evidence, place: int) -> Side | None:
-    """The unit of the passage that answers best, if it covers enough of the question to be an answer."""
-    unit = best_unit(evidence, place)
-    return Side(place, unit) if unit is not None and _covers_enough(evidence, place, unit) else None
-
-
-def _covers_enough(evidence: Evidence, place: int, unit: Unit) -> bool:
-    return evidence.weights.covered(unit.terms | evidence.analysed[place].heading_terms) >= _LEAST_COVERED
+def _document(evidence: Evidence, place: int) -> DocumentId:
+    return evidence.retrieved.passages[place].chunk.document_id
 
 
 def disagree(first: Unit, second: Unit, asked: Facts) -> str:
@@ -73,6 +67,8 @@ def disagree(first: Unit, second: Unit, asked: Facts) -> str:
         return "numbers"
     if one.dates and other.dates and one.dates.isdisjoint(other.dates):
         return "dates"
+    if alike < _SAME_SENTENCE:
+        return ""
     if (one.negations % 2) != (other.negations % 2):
         return "whether it is so"
     mine, theirs = one.names - other.names - asked.names, other.names - one.names - asked.names
@@ -80,10 +76,10 @@ def disagree(first: Unit, second: Unit, asked: Facts) -> str:
 
 
 def _alike(first: Unit, second: Unit, one: Facts, other: Facts) -> float:
-    """The share of words that two statements have in common, what they may differ in left out (Szymkiewicz-Simpson)."""
+    """The share of words that two statements have in common, what they may differ in left out (Jaccard 1901)."""
     hard = one.numbers | other.numbers | one.names | other.names
     mine, theirs = first.terms - hard, second.terms - hard
-    return len(mine & theirs) / min(len(mine), len(theirs)) if mine and theirs else 0.0
+    return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0
 
 
 def _values_differ(one: Facts, other: Facts, asked: Facts) -> bool:

@@ -12,13 +12,15 @@ from surefoot.assistant.units import Unit, UnitKind
 MOST_QUOTES = 3
 LONGEST_QUOTE_CHARACTERS = 900
 LONGEST_ANSWER_CHARACTERS = 1200
-SECOND_SOURCE_SHARE = 0.75
+SECOND_SOURCE_SHARE = 0.55
 _SECOND_UNIT_SHARE = 0.8
 _SHORT_CHARACTERS = 60
 # A unit whose meaning was not measured counts with this part of its words; a yes or no to a yes-or-no question with that.
 _MEANING_UNKNOWN = 0.6
 _DIRECT = 0.15
-_FORM = 0.1
+# A number was asked for: a sentence without one hardly ever says it.
+_FORM = {QuestionKind.NUMBER: 0.25, QuestionKind.WHEN: 0.15}
+_OTHER_FORM = 0.1
 # A quote that begins like this cannot be understood without the sentence before it.
 _LEANS_BACK = re.compile(
     r"(?:this|these|that|those|it|its|they|their|he|she|such|however|otherwise|also|instead|then|therefore|both|neither|there"
@@ -68,7 +70,7 @@ def worth(question: Question, scored: ScoredUnit) -> float:
     """How well a unit answers, about 0..1: words and meaning alike; form counts, and a yes or no where one was asked for."""
     meaning = scored.similarity if scored.similarity is not None else _MEANING_UNKNOWN * scored.lexical
     direct = _DIRECT if question.kind is QuestionKind.POSSIBLE and _YES_OR_NO.match(scored.unit.plain) else 0.0
-    return 0.5 * scored.lexical + 0.5 * meaning + _FORM * has_form(question, scored.unit) + direct
+    return 0.5 * scored.lexical + 0.5 * meaning + _FORM.get(question.kind, _OTHER_FORM) * has_form(question, scored.unit) + direct
 
 
 def _from_passage(evidence: Evidence, place: int, room: int) -> list[Quote]:

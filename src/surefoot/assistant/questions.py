@@ -33,7 +33,8 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = tuple(
         (
             QuestionKind.NUMBER,
             r"\bhow (?:many|much|long|often|big|large|high|far|soon|early|late|frequently|quickly|fast|old)\b"
-            r"|\b(?:limits?|maximum|minimum|quota|price|costs?)\b"
+            r"|\b(?:limits?|max|maximum|min|minimum|quota|prices?|costs?|fees?|number of)\b"
+            r"|\b(?:biggest|largest|longest|smallest|shortest|oldest)\b"
             r"|\bwie (?:viele?|lange|oft|groß|hoch|weit|schnell|früh)\b|\b(?:kostet|kosten|preis)\b"
             r"|\bcu[áa]nt[oa]s?\b|\b(?:cuesta|precio|l[íi]mite)\b",
         ),
