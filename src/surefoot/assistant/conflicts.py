@@ -8,10 +8,12 @@ from surefoot.assistant.extract import best_unit
 from surefoot.assistant.facts import Facts, facts_of
 from surefoot.assistant.units import Unit
 from surefoot.domain.documents import DocumentId
+from surefoot.domain.lexicon import terms
 
 _MOST_COMPARED = 5
 _SAME_FACT = 0.5
 _SAME_SENTENCE = 0.7
+_TIME_WORDS = frozenset(terms("second minute hour day week month year quarter business working calendar"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,11 @@ def disagree(first: Unit, second: Unit, asked: Facts) -> str:
 
 
 def _alike(first: Unit, second: Unit, one: Facts, other: Facts) -> float:
-    """The share of words that two statements have in common, what they may differ in left out (Jaccard 1901)."""
-    hard = one.numbers | other.numbers | one.names | other.names
+    """The share of words that two statements have in common, what they may differ in left out (Jaccard 1901).
+
+    Words of time are left out too: that both speak of business days does not make it the same fact.
+    """
+    hard = one.numbers | other.numbers | one.names | other.names | _TIME_WORDS
     mine, theirs = first.terms - hard, second.terms - hard
     return len(mine & theirs) / len(mine | theirs) if mine and theirs else 0.0
 

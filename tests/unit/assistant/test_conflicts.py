@@ -36,6 +36,7 @@ def test_two_statements_of_one_fact_may_disagree(first: str, second: str, about:
         ("Refunds arrive within 14 days.", "Refunds arrive within 2 weeks."),
         ("Refunds arrive within 5 days.", "Invoices are kept for 10 days."),
         ("Files may have 25 MB.", "Files may have 100 pages."),
+        ("Plans have 3 or 5 seats.", "Plans have 5 seats."),
         ("Use version 1.2.3 of the library.", "Use version 1.2.4 of the library."),
     ],
 )
@@ -45,3 +46,9 @@ def test_other_words_other_facts_and_other_measures_do_not_disagree(first: str, 
 
 def test_what_the_question_names_is_not_in_dispute() -> None:
     assert disagreement("For 5 seats you pay $9.", "For 20 seats you pay $9.", "What do 5 seats and 20 seats cost?") == ""
+
+
+def test_statements_that_share_only_their_words_of_time_state_no_common_fact() -> None:
+    refund = "Refunds of SEPA and ACH debits take 3 to 5 business days."
+    payment = "A SEPA direct debit takes up to 6 business days until it is certain, an ACH debit up to 4 business days."
+    assert disagreement(refund, payment, "How long does a refund take?") == ""
