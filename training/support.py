@@ -42,6 +42,8 @@ SIGNS = dict.fromkeys(
         "has_missing_date",
         "has_missing_name",
         "missing_name_share",
+        "missing_number_in_same_words",
+        "missing_name_in_same_words",
         "negation_differs",
         "negation_differs_in_same_words",
         "modality_differs",
@@ -163,7 +165,8 @@ def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
             spans = [span for span in sentences(text) if 40 <= span[1] - span[0] <= 300 and text[span[0]].isupper()]
             if not spans or made >= per_site:
                 continue
-            start, end = spans[random.integers(len(spans))]
+            counted = [span for span in spans if _NUMBER.search(text[span[0] : span[1]])]
+            start, end = (counted or spans)[random.integers(len(counted or spans))]
             sentence = plain(text[start:end])
             wrong = [edit for edit in _changed(sentence, names, random) if edit != sentence]
             if len(sentence) < 40 or not wrong:
@@ -250,7 +253,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
     options = parser.parse_args()
     encoder = CachedEncoder(OnnxEncoder(), options.cache, name="support")
-    pairs = [*scifact(options.data), *begin(options.data), *halueval(options.data), *edits(options.data, per_site=120)]
+    pairs = [*scifact(options.data), *begin(options.data), *halueval(options.data), *edits(options.data, per_site=160)]
     rows = measures(pairs, encoder)
     encoder.save()
     names = sorted(rows[0])
@@ -265,6 +268,12 @@ def main() -> None:
     threshold = best_threshold(scores[train], labels[train], weights[train])
     held_out = [pair for pair in pairs if pair.held_out]
     report = figures(card, table[~train], held_out, threshold)
+    numbers = np.array([row["has_missing_number"] > 0 for row in rows]) & ~labels & ~train
+    edited = np.array([pair.source == "edits" for pair in pairs])
+    report["edits with a number that is not in the evidence"] = {
+        "n": int((numbers & edited).sum()),
+        "refused": round(float((scores[numbers & edited] < threshold).mean()), 3),
+    }
     record = {
         "about": {
             "what": "The probability that evidence supports a claim: logistic regression over named, checkable differences.",

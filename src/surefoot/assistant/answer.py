@@ -19,6 +19,8 @@ _MOST_CLOSEST = 3
 _UNRELATED_COSINE = 0.2
 # A fresh passage this near to a stale one, as a source, is answered from instead.
 _NEAR_SHARE = 0.5
+# ... unless this share of the question, by weight, is spoken of in the stale passage and in no fresh one.
+_ONLY_STALE_SHARE = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,8 @@ class Answerer:
         every = self._weigh(question, _with_stale(retrieved))
         if not (every.judgement.order and (suffices or self._suffices(every))):
             return None
-        first, *rest = every.judgement.order
-        fresh = max((every.judgement.sources[place] for place in rest if not every.passage(place).stale), default=0.0)
-        if not every.passage(first).stale or fresh > _NEAR_SHARE * every.judgement.sources[first]:
+        first = every.judgement.order[0]
+        if not every.passage(first).stale or _fresh_comes_near(every, first):
             return None
         return stale(every.passage(first), self._places(every, (first,)), every.judgement.confidence)
 
@@ -135,6 +136,18 @@ class Answerer:
             for side in (found.first, found.second)
             for passage in (weighed.passage(side.place),)
         )
+
+
+def _fresh_comes_near(every: _Weighed, first: int) -> bool:
+    """Whether a fresh passage is nearly as likely a source as the stale passage `first`, and speaks of the same things."""
+    fresh = [place for place in every.judgement.order if not every.passage(place).stale]
+    best = max((every.judgement.sources[place] for place in fresh), default=0.0)
+    if best <= _NEAR_SHARE * every.judgement.sources[first]:
+        return False
+    analysed = every.evidence.analysed
+    spoken_of = frozenset[str]().union(*(analysed[place].terms | analysed[place].heading_terms for place in fresh))
+    only_stale = (analysed[first].terms | analysed[first].heading_terms) - spoken_of
+    return every.evidence.weights.covered(only_stale) < _ONLY_STALE_SHARE
 
 
 def _with_stale(retrieved: Retrieved) -> Retrieved:

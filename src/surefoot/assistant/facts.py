@@ -14,7 +14,8 @@ _DATE = re.compile(r"\b(\d{4})-(\d{1,2})-(\d{1,2})\b")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _UNIT_AFTER = re.compile(r"[ \t\xa0-]?(?:(?:business|working|calendar|full|consecutive) )?([^\W\d_]{1,24}|[%°€$£])")
 _UNIT_BEFORE = re.compile(r"([€$£])[ \t]?\Z")
-_NAME = re.compile(r"(?<![\w@/.-])[A-Z][\w]*(?:[-&.][A-Za-z0-9]\w*)*")
+_LOOK_BACK = 8
+_NAME = re.compile(r"(?<![\w@/.-])[A-Z]\w+(?:[-&.][A-Za-z0-9]\w*)*")
 _IDENTIFIER = re.compile(r"`([^`\n]{1,80})`|\b([A-Za-z]\w*(?:[_.:/]\w+)+|[a-z]+[A-Z]\w*|[A-Z]+[a-z]+[A-Z]\w*|[A-Za-z]+\d\w*)\b")
 
 _SPELLED = {
@@ -210,7 +211,7 @@ def _unit_at(text: str, start: int, end: int) -> str:
 
 def _names(text: str) -> Iterator[str]:
     for match in _NAME.finditer(text):
-        before = text[: match.start()].rstrip()[-1:] if match.start() else ""
+        before = text[max(0, match.start() - _LOOK_BACK) : match.start()].rstrip()[-1:]
         begins_sentence = before in ("", ".", "!", "?", ":", "•", "|")
-        if not begins_sentence or (match[0].isupper() and len(match[0]) > 1):
+        if not begins_sentence or match[0].isupper():
             yield match[0].lower()

@@ -145,6 +145,8 @@ class Comparison:
             "similarity_together": self.similarity_together,
             "has_missing_number": float(bool(self.missing_numbers)),
             "missing_number_share": len(self.missing_numbers) / numbers,
+            "missing_number_in_same_words": float(bool(self.missing_numbers)) * self.nearest_coverage,
+            "missing_name_in_same_words": float(bool(self.missing_names)) * self.nearest_coverage,
             "has_other_unit": float(bool(self.other_units)),
             "has_missing_date": float(bool(self.missing_dates)),
             "has_missing_name": float(bool(self.missing_names)),

@@ -67,6 +67,12 @@ def test_fresh_evidence_is_answered_from_though_stale_evidence_is_better() -> No
     assert answer_to("When do refunds arrive?", old, fresh) == fresh.text
 
 
+def test_fresh_evidence_that_lacks_what_the_stale_speaks_of_does_not_stand_in_for_it() -> None:
+    old = Text("Startups get a discount of 50 %.", title="Startups", stale="valid until 2025-01-01")
+    fresh = Text("Charities get a discount of 30 % in every plan.", title="Charities")
+    assert refusal_to("Which discount do startups get?", old, fresh).reason is RefusalReason.STALE_EVIDENCE
+
+
 def test_two_sources_of_equal_trust_that_differ_in_a_number_are_shown_side_by_side() -> None:
     first = Text("Refunds arrive within 5 business days.", title="Refunds")
     second = Text("Refunds arrive within 10 business days.", title="Payments")

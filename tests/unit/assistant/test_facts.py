@@ -54,6 +54,10 @@ def test_a_word_that_only_begins_a_sentence_is_not_a_name() -> None:
     assert facts_of("Invoices go to Xero. Payments do not.").names == {"xero"}
 
 
+def test_the_pronoun_i_is_not_a_name() -> None:
+    assert facts_of("May I use Xero?").names == {"xero"}
+
+
 def test_code_like_words_are_identifiers() -> None:
     assert facts_of("Set api_key, userId and webhooks.secret in `config`.").identifiers >= {
         "api_key",
