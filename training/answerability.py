@@ -280,6 +280,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--cache", type=Path, required=True, help="folder of remembered vectors")
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
+    parser.add_argument("--without", action="append", default=[], metavar="SITE", help="leave this site out of the shipped cards")
     options = parser.parse_args()
     encoder = CachedEncoder(OnnxEncoder(), options.cache)
     corpus = load_corpus(options.data, encoder, pseudo_per_site=PSEUDO_PER_SITE)
@@ -290,6 +291,7 @@ def main() -> None:
     rows += [gathering.row(CLAPNQ, asked, condition, found) for asked, condition, found in clapnq_evidence(options.data, encoder)]
     encoder.save()
     print(f"{len(rows)} rows of evidence", flush=True)
+    rows = [row for row in rows if row.site not in options.without]
     judged = out_of_site(rows)
     answer_at, scope_at = answer_threshold(judged), scope_threshold(judged)
     figures = {site: site_figures(own, found, answer_at) for site, (own, found) in judged.items()}
@@ -299,7 +301,7 @@ def main() -> None:
             "what": "Which passage is the source, whether a question is in scope, and whether the passages answer it: three "
             "scorecards over the named features of surefoot/assistant/evidence.py. Confidence is answer times scope.",
             "command": "python -m training.answerability --data DIR --cache DIR --out src/surefoot/models/answerability.json",
-            "fitted_on": {site: len(corpus.questions[site]) for site in corpus.indexes} | {CLAPNQ: 600},
+            "fitted_on": {site: len(corpus.questions[site]) for site in judged} | {CLAPNQ: 600},
             "encoder": encoder.fingerprint,
             "thresholds": f"answer: least confidence at which real questions, when answered, surely (95 %) cite gold "
             f"{CITATION_TARGET:.0%} of the time; scope: {IN_SCOPE_KEPT:.0%} of questions with an answer stay above it; both by "

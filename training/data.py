@@ -30,6 +30,7 @@ LEG_DEPTH = 100
 PASSAGES = 10
 CLAPNQ_FILE = "clapnq_dev_answerability.jsonl.gz"
 DENSE_WEIGHT = 0.65
+BM25_K1 = 1.2
 CHUNK_TOKENS = 200
 _LIMITS = ReadLimits(max_bytes=100_000_000, max_pages=1, memory_mb=512, cpu_seconds=60)
 NOBODY = ReadAccess(frozenset(), 0)
@@ -115,14 +116,17 @@ def load_site(path: Path, *, mask_faq: bool) -> Site:
 
 def _bm25(texts: Sequence[str]) -> bm25s.BM25:
     """Lucene's BM25 with the parameters that Tantivy fixes."""
-    index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+    index = bm25s.BM25(method="lucene", k1=BM25_K1, b=0.75)
     index.index([terms(text) for text in texts], show_progress=False)
     return index
 
 
 def _scores(index: bm25s.BM25, question: str, rows: int) -> NDArray[np.float32]:
+    """Each row's score on Tantivy's scale, which keeps the constant factor k1 + 1 that Lucene dropped."""
     asked = [term for term in dict.fromkeys(terms(question)) if term in index.vocab_dict]
-    return np.array(index.get_scores(asked), dtype=np.float32) if asked else np.zeros(rows, dtype=np.float32)
+    if not asked:
+        return np.zeros(rows, dtype=np.float32)
+    return np.array(index.get_scores(asked), dtype=np.float32) * np.float32(BM25_K1 + 1)
 
 
 class SiteIndex:
