@@ -20,7 +20,6 @@ from surefoot.retrieval.search import Retrieved
 # One short sentence costs the encoder about 1.5 ms of one core; a whole answer has 25 ms.
 ENCODED_PASSAGES = 5
 ENCODED_UNITS = 6
-_LONGEST_ENCODED_CHARACTERS = 400
 
 
 class AnswerabilityModel(BaseModel):
@@ -73,7 +72,7 @@ def gather(question: Question, retrieved: Retrieved, reader: ChunkReader, encode
     """The evidence. At most ENCODED_UNITS short texts are encoded."""
     analysed = tuple(reader.read(passage.chunk) for passage in retrieved.passages)
     weights = weights_among(question, analysed)
-    units = _units(question, weights, retrieved, analysed, encoder)
+    units = _units(question, weights, retrieved, analysed, reader, encoder)
     best: dict[int, float] = {}
     for scored in units:
         if scored.similarity is not None:
@@ -92,7 +91,12 @@ def gather(question: Question, retrieved: Retrieved, reader: ChunkReader, encode
 
 
 def _units(
-    question: Question, weights: Weights, retrieved: Retrieved, analysed: Sequence[Analysed], encoder: Encoder
+    question: Question,
+    weights: Weights,
+    retrieved: Retrieved,
+    analysed: Sequence[Analysed],
+    reader: ChunkReader,
+    encoder: Encoder,
 ) -> tuple[ScoredUnit, ...]:
     """Every quotable unit with its lexical score; the most promising ones with their cosine as well."""
     scored = [
@@ -116,7 +120,8 @@ def _units(
     rows = list(chosen)
     if not rows:
         return tuple(scored)
-    vectors = encoder.encode([scored[row].unit.plain[:_LONGEST_ENCODED_CHARACTERS] for row in rows])
+    passages = retrieved.passages
+    vectors = reader.vectors([(passages[scored[row].place].chunk.chunk_id, scored[row].unit) for row in rows], encoder)
     for row, similarity in zip(rows, np.asarray(vectors @ retrieved.query_vector).tolist(), strict=True):
         one = scored[row]
         scored[row] = ScoredUnit(one.place, one.unit, one.lexical, float(similarity))

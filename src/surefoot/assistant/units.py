@@ -2,14 +2,18 @@
 
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
 from threading import Lock
 
+import numpy as np
+
 from surefoot.domain.documents import Chunk, ChunkId
 from surefoot.domain.lexicon import terms
 from surefoot.domain.sentences import plain, sentences
+from surefoot.ports import Encoder, Vectors
 
 _ITEM_BEFORE = re.compile(r"(?:^|\n)[ \t>]{0,64}(?:[-*+•]|\d{1,3}[.)]|[A-Za-z][)])[ \t]{1,8}(?:\[[ xX]\][ \t])?\Z")
 _NUMBERED_BEFORE = re.compile(r"\d{1,3}[.)][ \t]{1,8}\Z")
@@ -17,6 +21,7 @@ _MARK_LINE = re.compile(r"(?::::|!!!|\?\?\?|\[!|\{[:%#/]|\[\^?[^\]]{1,200}\]:|</
 _LONE_LINK = re.compile(r"(?:!?\[[^\[\]]{0,500}\]\([^()\s]{0,2000}\)|<?https?://\S+)[.\s]*\Z")
 _IMPORT_LINE = re.compile(r"(?:import|export)\s.{1,300}\Z")
 _MAX_KEPT_CHUNKS = 4096
+_LONGEST_ENCODED_CHARACTERS = 400
 _LIST_LOOK_BACK = 80
 
 
@@ -80,11 +85,15 @@ class Analysed:
 
 
 class ChunkReader:
-    """Analyses chunks and keeps the last few thousand: a chunk's id changes with its text, so nothing goes stale."""
+    """Analyses chunks and keeps the last few thousand: a chunk's id changes with its text, so nothing goes stale.
+
+    The vectors of units that were encoded are kept with them, for one encoder a reader.
+    """
 
     def __init__(self, capacity: int = _MAX_KEPT_CHUNKS) -> None:
         self._capacity = capacity
         self._kept: OrderedDict[ChunkId, Analysed] = OrderedDict()
+        self._vectors: OrderedDict[tuple[ChunkId, int], Vectors] = OrderedDict()
         self._lock = Lock()
 
     def read(self, chunk: Chunk) -> Analysed:
@@ -100,6 +109,24 @@ class ChunkReader:
             while len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
         return analysed
+
+    def vectors(self, wanted: Sequence[tuple[ChunkId, Unit]], encoder: Encoder) -> Vectors:
+        """`(len(wanted), dimensions)` float32, unit rows: each unit's plain text, cut at 400 characters."""
+        keys = [(chunk, unit.start) for chunk, unit in wanted]
+        with self._lock:
+            found = {key: self._vectors[key] for key in keys if key in self._vectors}
+            for key in found:
+                self._vectors.move_to_end(key)
+        missing = [(key, unit) for key, (_, unit) in zip(keys, wanted, strict=True) if key not in found]
+        if missing:
+            rows = encoder.encode([unit.plain[:_LONGEST_ENCODED_CHARACTERS] for _, unit in missing])
+            fresh = {key: row for (key, _), row in zip(missing, rows, strict=True)}
+            found |= fresh
+            with self._lock:
+                self._vectors |= fresh
+                while len(self._vectors) > 2 * self._capacity:
+                    self._vectors.popitem(last=False)
+        return np.stack([found[key] for key in keys])
 
 
 def analyse(chunk: Chunk) -> Analysed:

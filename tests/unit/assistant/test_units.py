@@ -1,6 +1,11 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.assistant.units import ChunkReader, UnitKind, analyse
+from surefoot.ports import Vectors
 from tests.unit.assistant.passages import Text, chunk_of
 
 MARKDOWN = """# Export
@@ -66,3 +71,20 @@ def test_the_reader_keeps_no_more_than_its_capacity_and_gives_equal_answers() ->
     first = [reader.read(chunk) for chunk in chunks]
     assert [reader.read(chunk) for chunk in chunks] == first
     assert len(reader._kept) == 2
+
+
+def test_a_unit_is_encoded_once_and_its_vector_is_the_encoder_s_own() -> None:
+    encoded: list[str] = []
+
+    class Counting(HashingEncoder):
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            encoded.extend(texts)
+            return super().encode(texts)
+
+    chunk = chunk_of(Text("Refunds take 5 days. Payouts take 2 days."))
+    encoder, reader = Counting(), ChunkReader()
+    first, second = ((chunk.chunk_id, unit) for unit in reader.read(chunk).units)
+    reader.vectors([first], encoder)
+    both = reader.vectors([second, first], encoder)
+    assert encoded == [first[1].plain, second[1].plain]
+    assert np.array_equal(both, HashingEncoder().encode([second[1].plain, first[1].plain]))
