@@ -33,7 +33,7 @@ Shown = tuple[str, GoldenCase, Reply, Judgement]
 
 _HOST = "127.0.0.1"
 _SHOWN = (
-    ("A question that one page answers", "answer-47"),
+    ("A question that one page answers", "answer-72"),
     ("A near miss: pages on the subject exist, but none answers", "near-miss-12"),
     ("The only page about it is out of date", "stale-03"),
     ("Two pages of the same trust disagree", "conflicting-01"),

@@ -18,8 +18,8 @@ PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 EXAMPLE_IDS = (
-    "answer-24",
-    "answer-47",
+    "answer-72",
+    "answer-61",
     "near-miss-12",
     "stale-03",
     "conflicting-01",
