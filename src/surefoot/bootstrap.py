@@ -86,20 +86,20 @@ def _store(settings: Settings) -> Store:
 
 
 def _encoder(settings: Settings) -> Encoder:
-    options = {"threads": settings.encoder_threads, "cache_size": settings.query_cache_size}
+    threads, cache_size = settings.encoder_threads, settings.query_cache_size
     kind, _, model = settings.encoder.partition(":")
     if kind == "onnx" and not model:
         from surefoot.adapters.onnx_encoder import OnnxEncoder
 
-        return OnnxEncoder(**options)
+        return OnnxEncoder(threads=threads, cache_size=cache_size)
     if kind == "openvino" and not model:
         from surefoot.adapters.openvino_encoder import OpenVinoEncoder
 
-        return OpenVinoEncoder(**options)
+        return OpenVinoEncoder(threads=threads, cache_size=cache_size)
     if kind == "sentence-transformers" and model:
         from surefoot.adapters.sentence_transformers_encoder import SentenceTransformersEncoder
 
-        return SentenceTransformersEncoder(model, offline=settings.offline, **options)
+        return SentenceTransformersEncoder(model, threads=threads, cache_size=cache_size, offline=settings.offline)
     raise InvalidSettings(f"encoder {settings.encoder!r} is unknown; use onnx, openvino or sentence-transformers:<model>.")
 
 

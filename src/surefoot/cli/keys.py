@@ -15,7 +15,7 @@ from surefoot.cli.context import (
     product,
 )
 from surefoot.core.errors import InvalidInput, NotFound
-from surefoot.domain.keys import Scope
+from surefoot.domain.keys import Scope, ServerKey
 from surefoot.governance.server_keys import create
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke server keys.")
@@ -49,16 +49,18 @@ def list_keys(tenant: TenantOption = None, data_dir: DataDirOption = None, as_js
         name = existing_tenant(surefoot, tenant)
         with surefoot.store.begin() as work:
             keys = work.tenants.keys(name)
-    rows = [
-        {"key_id": k.key_id, "label": k.label, "scopes": sorted(k.scopes), "created_at": k.created_at, "revoked_at": k.revoked_at}
-        for k in keys
-    ]
     if as_json:
-        print_json(rows)
+        print_json([_row(key) for key in keys])
         return
-    for row in rows:
-        state = f"revoked {row['revoked_at']:%Y-%m-%d}" if row["revoked_at"] else "live"
-        print_line(f"{row['key_id']}  {state:<18}  {','.join(row['scopes']):<13}  {row['label']}")
+    for key in keys:
+        state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "live"
+        print_line(f"{key.key_id}  {state:<18}  {','.join(sorted(key.scopes)):<13}  {key.label}")
+
+
+def _row(key: ServerKey) -> dict[str, object]:
+    """The key without its hash."""
+    times = {"created_at": key.created_at, "revoked_at": key.revoked_at}
+    return {"key_id": key.key_id, "label": key.label, "scopes": sorted(key.scopes), **times}
 
 
 @app.command("revoke")

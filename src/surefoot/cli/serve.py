@@ -1,7 +1,6 @@
 """`surefoot serve`: the HTTP API, one or several worker processes on the same data."""
 
 import os
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,9 +23,8 @@ def serve(
         with product(data_dir=data_dir) as surefoot:
             surefoot.store.check()
     # Workers are fresh processes: they read the same settings, and find what came from the command line in the environment.
-    for key, value in {"data_dir": data_dir, "host": host, "port": port, "workers": workers}.items():
-        if value is not None:
-            os.environ[f"{ENV_PREFIX}{key.upper()}"] = str(Path(value).resolve() if key == "data_dir" else value)
+    given = {"host": host, "port": port, "workers": workers, "data_dir": data_dir and data_dir.resolve()}
+    os.environ |= {f"{ENV_PREFIX}{key.upper()}": str(value) for key, value in given.items() if value is not None}
     progress_console.print(f"surefoot: http://{settings.host}:{settings.port}  data in {settings.data_dir}", highlight=False)
     uvicorn.run(
         "surefoot.api.server:create",

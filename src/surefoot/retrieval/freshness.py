@@ -41,4 +41,5 @@ def aged(score: float, chunk: Chunk, rule: FreshnessRule, *, now: datetime) -> f
     if rule.half_life_days is None or chunk.updated_at is None:
         return score
     age_days = max(0.0, (now - chunk.updated_at).total_seconds() / _SECONDS_A_DAY)
-    return score * (1 - rule.weight * (1 - 0.5 ** (age_days / rule.half_life_days)))
+    kept: float = 0.5 ** (age_days / rule.half_life_days)
+    return score * (1 - rule.weight * (1 - kept))
