@@ -144,7 +144,8 @@ def compose(settings: Settings, clock: FixedClock, encoder: Encoder) -> Surefoot
     even = ScorecardFile(bias=0.0, terms=())
     covered = Term(name="covered_by_all", mean=0.3, scale=0.1, low=0.0, high=1.0, weight=1.0)
     by_words = ScorecardFile(bias=0.0, terms=(covered,))
-    model = AnswerabilityModel(about={}, answer_threshold=0.5, scope_threshold=0.0, passage=even, answer=by_words, scope=even)
+    always = ScorecardFile(bias=20.0, terms=())
+    model = AnswerabilityModel(about={}, answer_threshold=0.5, scope_threshold=0.0, passage=even, answer=by_words, scope=always)
     answerer = Answerer(encoder, model=model)
     return Surefoot(
         settings=settings,

@@ -48,7 +48,7 @@ class Ask:
         outcome: Answer | Refusal = no_evidence()
         version = ""
         for _ in range(_SEARCHES):
-            retrieved = self._searcher.search(viewer, question)
+            retrieved = self._searcher.search(viewer, question, where=where, limit=limit)
             _add(timings, retrieved.timings_ms)
             version = retrieved.state.version
             outcome = self._answered(viewer, question, retrieved, timings)

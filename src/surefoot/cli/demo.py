@@ -50,6 +50,9 @@ def demo(
     """Try the product: ingest the sample documents, ask, and serve a help page on loopback; nothing is kept."""
     with plain_errors(), _sample_product(port) as surefoot:
         listener = _listen(port) if serve else None
+        if serve:
+            # Whoever stops a serving demo, at whatever moment, ends it like Ctrl-C: the data is deleted on the way out.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
         report = _publish(surefoot)
         shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases()]
         if as_json:
@@ -57,7 +60,9 @@ def demo(
         else:
             _print(report, shown)
         if listener is not None:
-            _serve(surefoot, listener)
+            # uvicorn sends itself the signal that stopped it once more.
+            with suppress(KeyboardInterrupt):
+                _serve(surefoot, listener)
 
 
 @contextmanager
@@ -140,7 +145,4 @@ def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
     progress_console.print("Ctrl-C stops the demo and deletes its data.", highlight=False)
     # Whoever reads the terminal part through a pipe should not have to wait for the end of the demo.
     sys.stdout.flush()
-    # uvicorn sends itself the signal that stopped it once more; as an exception it lets the data be deleted on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt):
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False)).run(sockets=[listener])

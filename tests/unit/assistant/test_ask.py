@@ -4,6 +4,7 @@ from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS, Ask, viewer_hash
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.answers import Answer, Refusal, RefusalReason
 from surefoot.domain.documents import document_id
+from surefoot.domain.filters import Everything, Filter, InDocuments
 from surefoot.domain.identity import EVERYONE, Principal, Viewer
 from surefoot.retrieval.search import Retrieved
 from tests.unit.assistant.passages import answerer
@@ -63,9 +64,9 @@ class RevokingSearch:
         self._left = times
         self.searches = 0
 
-    def search(self, viewer: Viewer, question: str) -> Retrieved:
+    def search(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Retrieved:
         self.searches += 1
-        found = self._world.searcher.search(viewer, question)
+        found = self._world.searcher.search(viewer, question, where=where, limit=limit)
         if self._left:
             self._left -= 1
             grant(self._world, "refunds.md", "user:nobody")
@@ -75,9 +76,9 @@ class RevokingSearch:
 class GrantingAndRevokingSearch(RevokingSearch):
     """The same, and the right is given back before each search: rights never stand still."""
 
-    def search(self, viewer: Viewer, question: str) -> Retrieved:
+    def search(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Retrieved:
         grant(self._world, "refunds.md", EVERYONE)
-        return super().search(viewer, question)
+        return super().search(viewer, question, where=where, limit=limit)
 
 
 def grant(world: World, uri: str, *principals: str) -> None:
@@ -118,3 +119,19 @@ def test_rights_that_never_stand_still_end_in_a_refusal_after_two_searches(world
     assert search.searches == 2
     assert isinstance(reply.outcome, Refusal)
     assert reply.outcome.reason is RefusalReason.NO_EVIDENCE
+
+
+def test_a_question_is_narrowed_to_the_documents_and_passages_it_asks_for(world: World) -> None:
+    world.put(REFUNDS, markdown("other.md", "# Refunds to cards\n\nRefunds arrive on the card within 5 business days.\n"))
+    seen: list[Retrieved] = []
+
+    class Watched(RevokingSearch):
+        def search(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Retrieved:
+            seen.append(super().search(viewer, question, where=where, limit=limit))
+            return seen[-1]
+
+    narrowed = Ask(Watched(world, 0), world.store, answerer(), world.clock)
+    narrowed.ask(reader(), QUESTION, where=InDocuments(frozenset({document_id(TENANT, "other.md")})))
+    narrowed.ask(reader(), QUESTION, limit=1)
+    assert [[passage.chunk.uri for passage in found.passages] for found in seen][0] == ["other.md"]
+    assert len(seen[1].passages) == 1

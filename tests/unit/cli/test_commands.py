@@ -22,7 +22,7 @@ RUNBOOK = "---\nprincipals: [group:support]\n---\n# Importer runbook\n\nRestart 
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs `surefoot` in an empty folder that holds ./docs with two documents."""
     monkeypatch.chdir(tmp_path)
-    for variable in ("SUREFOOT_DATA_DIR", "SUREFOOT_TENANT"):
+    for variable in ("SUREFOOT_DATA_DIR", "SUREFOOT_TENANT", "SUREFOOT_OFFLINE"):
         monkeypatch.delenv(variable, raising=False)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "refunds.md").write_text(REFUNDS)
