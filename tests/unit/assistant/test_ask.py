@@ -133,5 +133,5 @@ def test_a_question_is_narrowed_to_the_documents_and_passages_it_asks_for(world:
     narrowed = Ask(Watched(world, 0), world.store, answerer(), world.clock)
     narrowed.ask(reader(), QUESTION, where=InDocuments(frozenset({document_id(TENANT, "other.md")})))
     narrowed.ask(reader(), QUESTION, limit=1)
-    assert [[passage.chunk.uri for passage in found.passages] for found in seen][0] == ["other.md"]
+    assert [passage.chunk.uri for passage in seen[0].passages] == ["other.md"]
     assert len(seen[1].passages) == 1
