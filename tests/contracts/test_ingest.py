@@ -79,6 +79,13 @@ def test_a_feed_that_lost_a_document_deletes_it_and_only_its_own(world: World) -
     assert "Invoices" in found
 
 
+def test_a_document_that_passes_from_one_feed_to_another_is_reported(world: World) -> None:
+    assert world.put(REFUNDS, INVOICES).warnings == ()
+    report = world.ingest.put(TENANT, [REFUNDS], source="another", default_principals=frozenset({EVERYONE}))
+    assert ["refunds.md" in warning and "another" in warning for warning in report.warnings] == [True]
+    assert world.ingest.put(TENANT, [REFUNDS], source="another").warnings == ()
+
+
 def test_a_document_that_became_unreadable_keeps_its_last_good_version(world: World) -> None:
     world.put(REFUNDS)
     report = world.put(markdown("refunds.md", "\0\0\0\0"), prune=True)

@@ -164,6 +164,7 @@ class Ingest:
     ) -> _Plan:
         with self._store.begin() as work:
             known = work.documents.hashes(tenant)
+            own = work.documents.hashes(tenant, source=source)
             superseded = _superseded(tenant, work.documents.supersessions(tenant))
         plan = _Plan()
         for count, file in enumerate(files, start=1):
@@ -178,6 +179,12 @@ class Ingest:
             for document in documents:
                 self._plan_document(tenant, document, source, default_principals, known, superseded, plan)
             _tell(progress, "read", count, 0)
+        taken = sorted(row.uri for identity, (row, _) in plan.documents.items() if identity in known and identity not in own)
+        if taken:
+            plan.warnings.append(
+                f"{len(taken)} documents, {taken[0]!r} first, came from another feed before and belong to {source!r} now; "
+                "if these are different documents, ingest the folder above both."
+            )
         if plan.private:
             plan.warnings.append(
                 f"{plan.private} new documents state no rights and are private (nobody reads them); "
