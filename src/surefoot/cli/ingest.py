@@ -128,7 +128,9 @@ def _waiting_for_the_lease(write: Callable[[], IngestReport]) -> IngestReport:
             if second == LEASE_SECONDS:
                 raise
             if second == 0:
-                progress_console.print(f"{error} Waiting up to {LEASE_SECONDS} s.", markup=False, highlight=False)
+                progress_console.print(
+                    f"[{error.code}] another writer holds this tenant; waiting up to {LEASE_SECONDS} s.", markup=False
+                )
             Event().wait(1.0)
     raise AssertionError("The loop above returns or raises.")
 

@@ -127,5 +127,10 @@ def _from_env(key: str, text: str) -> Any:
     if text.lower() == "none":
         return None
     if key == "cors_origins":
-        return json.loads(text) if text.startswith("[") else tuple(part.strip() for part in text.split(",") if part.strip())
+        if not text.startswith("["):
+            return tuple(part.strip() for part in text.split(",") if part.strip())
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError as error:
+            raise InvalidSettings(f"{key} begins like a JSON list and is none: {error}; got {text!r}.") from error
     return text

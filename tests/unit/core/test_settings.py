@@ -56,3 +56,8 @@ def test_lists_and_none_can_come_from_the_environment(tmp_path: Path) -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_a_list_in_the_environment_that_is_no_json_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="cors_origins"):
+        load_settings(folder=tmp_path, env={"SUREFOOT_CORS_ORIGINS": '["https://a.example"'})
