@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from surefoot.adapters.sql.store import SqlStore
-from surefoot.domain.answers import Refusal, RefusalReason, Reply
+from surefoot.domain.answers import Refusal, RefusalReason
+from surefoot.domain.replies import Reply
 from surefoot.domain.identity import TenantId
 
 TENANT = TenantId("bench")

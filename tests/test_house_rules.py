@@ -47,13 +47,18 @@ def test_every_module_and_public_definition_says_what_it_is(module: Path) -> Non
 
 
 def test_every_port_method_that_touches_data_takes_the_tenant_first() -> None:
-    without_tenant = {"begin", "migrate", "check", "close", "commit", "encode", "encode_query", "all"}
+    without_tenant = {"begin", "migrate", "check", "close", "commit", "encode", "encode_query", "all", "aclose"}
     wrong = []
-    for port in ast.parse((SOURCE / "ports.py").read_text(encoding="utf-8")).body:
-        if not isinstance(port, ast.ClassDef):
-            continue
+    bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in sorted((SOURCE / "ports").glob("*.py"))]
+    ports = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]
+    assert len(ports) > 15
+    for port in ports:
         for method in port.body:
-            if not isinstance(method, ast.FunctionDef) or method.name.startswith("__") or method.decorator_list:
+            if (
+                not isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+                or method.name.startswith("__")
+                or method.decorator_list
+            ):
                 continue
             arguments = [argument.arg for argument in method.args.args]
             if method.name not in without_tenant and arguments[:2] != ["self", "tenant"]:

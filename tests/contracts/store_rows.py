@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Reply
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId, TrustTier
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
+from surefoot.domain.replies import Reply
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ELSEWHERE = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7, minutes=-30)))

@@ -10,9 +10,10 @@ from surefoot.assistant.refusals import no_evidence
 from surefoot.core.clock import Clock
 from surefoot.core.errors import InvalidInput
 from surefoot.core.ids import digest, new_id
-from surefoot.domain.answers import Answer, Refusal, Reply
+from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import Viewer
+from surefoot.domain.replies import Reply
 from surefoot.ports import Store
 from surefoot.retrieval.access import still_readable
 from surefoot.retrieval.search import Retrieved

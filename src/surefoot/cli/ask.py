@@ -15,8 +15,9 @@ from surefoot.cli.context import (
     print_line,
     product,
 )
-from surefoot.domain.answers import Answer, Citation, Reply
+from surefoot.domain.answers import Answer, Citation
 from surefoot.domain.identity import Viewer, parse_principals
+from surefoot.domain.replies import Reply
 
 
 def ask(

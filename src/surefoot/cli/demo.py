@@ -21,9 +21,9 @@ from surefoot.cli.ingest import ingest_path, print_report
 from surefoot.cli.signing import ensure_signing_key
 from surefoot.core.errors import InvalidInput
 from surefoot.core.settings import load_settings
-from surefoot.domain.answers import Reply
 from surefoot.domain.corpora import IngestReport
 from surefoot.domain.identity import EVERYONE
+from surefoot.domain.replies import Reply
 from surefoot.governance.tokens import mint
 from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge
 from surefoot.sample.host import host_routes

@@ -158,6 +158,30 @@ class StoreUnavailable(SurefootError):
     code, status, retryable = "store_unavailable", 503, True
 
 
+class ModelUnavailable(SurefootError):
+    """The language model's provider does not answer or is overloaded; another model or the extractive tier answers instead."""
+
+    code, status, retryable = "model_unavailable", 503, True
+
+
+class ModelTimedOut(ModelUnavailable):
+    """The language model did not answer within the deadline; the extractive tier answers instead."""
+
+    code = "model_timed_out"
+
+
+class ModelRejected(SurefootError):
+    """The language model's provider refused the call; check the model's name and key in models.toml with `surefoot doctor`."""
+
+    code, status = "model_rejected", 502
+
+
+class DeliveryFailed(SurefootError):
+    """A webhook receiver did not accept an event; it is tried again with growing pauses."""
+
+    code, status, retryable = "delivery_failed", 502, True
+
+
 class OutboundRefused(SurefootError):
     """An outbound connection was refused: the address is private, or SUREFOOT_OFFLINE=1 is set."""
 

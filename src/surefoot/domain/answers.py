@@ -1,7 +1,6 @@
-"""What a viewer gets back: an Answer whose every claim is cited, or a Refusal that says why and what would help."""
+"""An Answer whose every claim is cited, or a Refusal that says why and what would help."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +11,13 @@ class Tier(StrEnum):
     """Who wrote the answer."""
 
     EXTRACTIVE = "extractive"
+    SMALL = "small"
+    LARGE = "large"
+
+    @property
+    def rank(self) -> int:
+        """Higher costs more; extractive is 0."""
+        return list(Tier).index(self)
 
 
 class RefusalReason(StrEnum):
@@ -22,6 +28,7 @@ class RefusalReason(StrEnum):
     STALE_EVIDENCE = "stale_evidence"
     CONFLICTING_EVIDENCE = "conflicting_evidence"
     OUT_OF_SCOPE = "out_of_scope"
+    NEEDS_CLARIFICATION = "needs_clarification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +80,21 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Claims in reading order. `confidence` is calibrated: of answers at 0.8, about four in five are answerable."""
+    """Claims in reading order. `confidence` is calibrated: of answers at 0.8, about four in five are answerable. `note` is a
+    sentence of ours that is shown before the claims, such as the correction of a false premise; empty for none.
+    """
 
     claims: tuple[Claim, ...]
     confidence: float
     tier: Tier = Tier.EXTRACTIVE
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """A result, not an error: nothing shown, and why. `would_help` are sentences for a person; `closest` are places the
-    viewer may read that come nearest, or the two sides of a conflict; never answers.
+    viewer may read that come nearest, or the two sides of a conflict; never answers. `choices` are questions to pick from
+    when the question could mean several things.
     """
 
     reason: RefusalReason
@@ -91,20 +102,7 @@ class Refusal:
     would_help: tuple[str, ...] = ()
     closest: tuple[Citation, ...] = ()
     confidence: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One question's whole outcome, as it is shown and as the ledger keeps it. `timings_ms` are milliseconds per stage."""
-
-    reply_id: str
-    question: str
-    outcome: Answer | Refusal
-    corpus_version: str
-    asked_at: datetime
-    timings_ms: Mapping[str, float] = field(default_factory=dict)
-    cost_usd: float = 0.0
-    tokens: int = 0
+    choices: tuple[str, ...] = ()
 
 
 def cite(passage: Passage, start: int, end: int) -> Citation:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from surefoot.domain.answers import Answer, Citation, Refusal, Reply
+from surefoot.domain.answers import Answer, Citation, Refusal
+from surefoot.domain.replies import Reply
 
 
 def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from surefoot.domain.answers import Answer, RefusalReason, Reply
+from surefoot.domain.answers import Answer, RefusalReason
+from surefoot.domain.replies import Reply
 
 
 class GoldenCase(BaseModel):

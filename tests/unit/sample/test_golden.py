@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Reply
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
 from surefoot.domain.documents import ChunkId, DocumentId, TrustTier
 from surefoot.domain.filters import ReadAccess, readable
 from surefoot.domain.identity import parse_principals
+from surefoot.domain.replies import Reply
 from surefoot.retrieval.access import principals_of
 from surefoot.retrieval.rights_files import is_rights_file
 from surefoot.sample.golden import GoldenCase, golden_cases, judge, totals

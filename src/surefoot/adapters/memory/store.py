@@ -14,9 +14,9 @@ from surefoot.adapters.memory.documents import MemoryDocuments
 from surefoot.adapters.memory.tables import Disk, Transaction
 from surefoot.adapters.memory.tenants import MemoryTenants
 from surefoot.core.errors import Conflict, StoreUnavailable
-from surefoot.domain.answers import Reply
 from surefoot.domain.identity import TenantId
 from surefoot.domain.ledger import reply_record
+from surefoot.domain.replies import Reply
 from surefoot.ports import Vectors
 
 

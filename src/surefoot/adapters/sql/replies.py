@@ -15,9 +15,9 @@ from surefoot.adapters.sql.schema.columns import TENANT
 from surefoot.adapters.sql.schema.replies import replies
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.core.errors import StoreUnavailable
-from surefoot.domain.answers import Reply
 from surefoot.domain.identity import TenantId
 from surefoot.domain.ledger import reply_record
+from surefoot.domain.replies import Reply
 
 _MOST_ROWS = 1000
 _APPEND = insert(replies)

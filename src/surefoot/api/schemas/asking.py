@@ -7,9 +7,10 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictInt, St
 
 from surefoot.api.schemas.texts import Locale, Moment, Sent, Shown, without_nul
 from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS
-from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Reply, Tier
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
 from surefoot.domain.documents import Chunk, Document, DocumentId, TrustTier
 from surefoot.domain.filters import AllOf, Everything, Filter, InDocuments, LocaleIn, UpdatedSince
+from surefoot.domain.replies import Reply
 
 _CONTEXT_CHARACTERS = 600
 LABEL = "Quoted word for word from your organisation's documents; no AI model wrote this."

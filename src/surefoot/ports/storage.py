@@ -1,147 +1,20 @@
-"""The seams of the house. A port exists where two real adapters exist; every method that touches data takes `tenant` first."""
+"""Where everything but the index lives: repositories over one unit of work, the vector cache and the ledger of replies."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
-from surefoot.domain.answers import Reply
+from surefoot.domain.budgets import Limits, MeterKey, MeterState, Reservation, Spend
+from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId
-from surefoot.domain.filters import Filter, ReadAccess
+from surefoot.domain.events import DueEvent, OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
-
-Vectors = NDArray[np.float32]
-
-
-# The encoder
-
-
-class Encoder(Protocol):
-    """Turns texts into unit vectors."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever the same text could get another vector; stored with every index."""
-        ...
-
-    @property
-    def dimensions(self) -> int: ...
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        """`(len(texts), dimensions)` float32, unit rows, in the order given. Long texts are cut at the model's limit."""
-        ...
-
-    def encode_query(self, text: str) -> Vectors:
-        """`(dimensions,)` float32, a unit vector; repeated questions come from a bounded cache. Safe from many threads."""
-        ...
-
-
-# The index
-
-
-@dataclass(frozen=True, slots=True)
-class IndexCapabilities:
-    """What an index can do, so that callers need not guess. `max_chunks` is per tenant; None means no stated limit."""
-
-    name: str
-    exact_dense: bool
-    atomic_generations: bool
-    lexical_backends: tuple[str, ...]
-    max_chunks: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class IndexChange:
-    """What the next generation has that the base has not: rows of `remove` documents go, then `add` comes.
-
-    `vectors` is `(len(add), dimensions)` float32 with unit rows, in the order of `add`. `superseded` are the documents of
-    the whole next generation that another one replaces; rows of all others are not superseded.
-    """
-
-    remove: frozenset[DocumentId]
-    add: Sequence[Chunk]
-    vectors: Vectors
-    superseded: frozenset[DocumentId] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A chunk and its score in one leg: BM25 (>= 0, higher is better) or cosine similarity (-1..1)."""
-
-    chunk_id: ChunkId
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class AccessSnapshot:
-    """Which documents the asked-for principals may read, and the ACL epoch that this was read at."""
-
-    epoch: int
-    documents: frozenset[DocumentId]
-
-
-ReadableDocuments = Callable[[TenantId, frozenset[Principal]], AccessSnapshot]
-
-
-class ChunkIndex(Protocol):
-    """Both legs of retrieval over one tenant's chunks, by generation.
-
-    A generation is immutable once built. Which one is current is not the index's business: the store's CorpusState says
-    so, and its commit is the one moment of change. Rights and filters are applied BEFORE ranking in both legs: depth k
-    gives the k best of what is visible. A generation that is gone raises StaleGeneration; damaged files CorruptIndex.
-    """
-
-    @property
-    def capabilities(self) -> IndexCapabilities: ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Changes whenever stored rows would be analysed or laid out differently."""
-        ...
-
-    def build(self, tenant: TenantId, base: int, target: int, change: IndexChange) -> None:
-        """Generation `target` exists durably: `base` with the change applied (base 0 is empty). A half-built target of
-        an interrupted call is replaced. Other generations are untouched and go on being read.
-        """
-        ...
-
-    def lexical(
-        self, tenant: TenantId, generation: int, access: ReadAccess, where: Filter, query: str, locale: str, depth: int
-    ) -> list[Hit]:
-        """The best `depth` visible chunks by BM25, best first, ties by chunk id; chunks that share no term are left out."""
-        ...
-
-    def dense(
-        self, tenant: TenantId, generation: int, access: ReadAccess, where: Filter, query: Vectors, depth: int
-    ) -> list[Hit]:
-        """The best `depth` visible chunks by cosine similarity, best first, ties by chunk id."""
-        ...
-
-    def similarities(
-        self, tenant: TenantId, generation: int, access: ReadAccess, query: Vectors, chunks: Sequence[ChunkId]
-    ) -> Mapping[ChunkId, float]:
-        """The cosine similarity of each of these chunks that is visible; others are missing from the answer."""
-        ...
-
-    def keep_only(self, tenant: TenantId, generations: frozenset[int]) -> None:
-        """All other generations of the tenant are gone (or go when their last reader closes them)."""
-        ...
-
-    def drop(self, tenant: TenantId) -> None:
-        """Nothing of the tenant is left in the index."""
-        ...
-
-    def close(self) -> None: ...
-
-
-# The store
+from surefoot.domain.replies import Reply
+from surefoot.ports.retrieval import AccessSnapshot, Vectors
 
 
 class DocumentRepository(Protocol):
@@ -246,6 +119,90 @@ class TenantRepository(Protocol):
     def issuers(self, tenant: TenantId) -> list[Issuer]: ...
 
 
+class MeterRepository(Protocol):
+    """What is spent and reserved, by meter. A meter without a row counts nothing yet."""
+
+    def reserve(self, tenant: TenantId, reservation: Reservation, limits: Limits) -> MeterKey | None:
+        """The amount is held on every meter of the reservation: None. Else the first meter, in their order, on which
+        spent + reserved + amount would pass its limit; the caller then leaves the unit of work without commit.
+        """
+        ...
+
+    def settle(self, tenant: TenantId, reservation_id: str, actual: Spend) -> Reservation | None:
+        """The reservation is gone and `actual` counts as spent on its meters. None, with no change, when it was settled
+        or written off before.
+        """
+        ...
+
+    def write_off(self, tenant: TenantId, *, now: datetime) -> list[Reservation]:
+        """Every reservation that expired by `now` is gone and counts as spent in full; returns them."""
+        ...
+
+    def states(self, tenant: TenantId, limits: Limits) -> list[MeterState]:
+        """Each of these meters as it stands, in the order given."""
+        ...
+
+    def known(self, tenant: TenantId, *, since: datetime) -> list[MeterKey]:
+        """Every meter with a row whose period began at or after `since`, by surface, viewer and period."""
+        ...
+
+    def open_reservations(self, tenant: TenantId) -> list[Reservation]:
+        """Those neither settled nor written off, oldest first."""
+        ...
+
+    def mark_crossed(self, tenant: TenantId, meter: MeterKey, level: str) -> bool:
+        """That this meter crossed into this level in its period is noted; True the first time only."""
+        ...
+
+
+class EventRepository(Protocol):
+    """Events that wait to be delivered, written in the transaction of the change that they report."""
+
+    def add(self, tenant: TenantId, event: OutgoingEvent) -> None: ...
+
+    def due(self, tenant: TenantId, *, now: datetime, limit: int) -> list[DueEvent]:
+        """Up to `limit` events whose next attempt is at or before `now`, oldest first; delivered ones are never due."""
+        ...
+
+    def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None: ...
+
+    def postpone(self, tenant: TenantId, event_id: str, *, until: datetime, reason: str) -> None:
+        """One more attempt failed for this reason; the next is due at `until`."""
+        ...
+
+    def recent(self, tenant: TenantId, *, limit: int, type_prefix: str = "") -> list[OutgoingEvent]:
+        """The newest events whose type begins so, delivered or not, newest first."""
+        ...
+
+
+class ConversationRepository(Protocol):
+    """Conversations and their turns; whoever asks names the viewer, and another viewer's conversation is not found."""
+
+    def create(self, tenant: TenantId, conversation: Conversation) -> None: ...
+
+    def get(self, tenant: TenantId, conversation: ConversationId, viewer_hash: str) -> Conversation | None: ...
+
+    def of(self, tenant: TenantId, viewer_hash: str, *, limit: int) -> list[Conversation]:
+        """The viewer's conversations, the one last spoken in first."""
+        ...
+
+    def add_turn(self, tenant: TenantId, conversation: ConversationId, turn: Turn) -> None:
+        """The turn is the last one. Raises Conflict when its position is taken."""
+        ...
+
+    def turns(self, tenant: TenantId, conversation: ConversationId, *, last: int) -> list[Turn]:
+        """The last so many turns, in order."""
+        ...
+
+    def hand_over(self, tenant: TenantId, conversation: ConversationId, *, now: datetime) -> bool:
+        """A person was asked to take over; False when one was before."""
+        ...
+
+    def delete(self, tenant: TenantId, conversation: ConversationId) -> None:
+        """The conversation and its turns are gone."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction over every repository: all of it is committed, or none."""
 
@@ -257,6 +214,12 @@ class UnitOfWork(Protocol):
     def corpora(self) -> CorpusRepository: ...
     @property
     def tenants(self) -> TenantRepository: ...
+    @property
+    def meters(self) -> MeterRepository: ...
+    @property
+    def events(self) -> EventRepository: ...
+    @property
+    def conversations(self) -> ConversationRepository: ...
 
     def commit(self) -> None:
         """What was written is durable. Leaving the block without this call rolls back."""
@@ -317,27 +280,3 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
-
-
-# The outside world
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A document fetched from the web: its bytes, media type without parameters, and Last-Modified when the host said so."""
-
-    url: str
-    body: bytes
-    media_type: str
-    last_modified: datetime | None
-
-
-class Fetcher(Protocol):
-    """The one door to other hosts."""
-
-    def fetch(self, tenant: TenantId, url: str, *, max_bytes: int, timeout_seconds: float) -> Fetched:
-        """The document at an http(s) URL. Redirects are not followed. Raises OutboundRefused before any byte is sent when
-        the address is not public (however it is spelled or resolved) or the product is offline; UnreadableDocument for
-        any other failure, with the reason; PayloadTooLarge beyond `max_bytes`.
-        """
-        ...
