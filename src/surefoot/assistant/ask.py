@@ -9,10 +9,10 @@ from surefoot.assistant.answer import Answerer, cited_documents
 from surefoot.assistant.refusals import no_evidence
 from surefoot.core.clock import Clock
 from surefoot.core.errors import InvalidInput
-from surefoot.core.ids import digest, new_id
+from surefoot.core.ids import new_id
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.filters import Everything, Filter
-from surefoot.domain.identity import Viewer
+from surefoot.domain.identity import Viewer, viewer_hash
 from surefoot.domain.replies import Reply
 from surefoot.ports import Store
 from surefoot.retrieval.access import still_readable
@@ -87,11 +87,6 @@ def valid_question(question: str) -> str:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\r\t":
             raise InvalidInput(f"The question has the control character {character!r} at position {place}; remove it.")
     return stripped
-
-
-def viewer_hash(viewer: Viewer) -> str:
-    """Who asked, for the ledger, without naming them."""
-    return digest("viewer", viewer.tenant, viewer.user)
 
 
 def _add(timings: dict[str, float], more: Mapping[str, float]) -> None:

@@ -47,3 +47,8 @@ class Viewer:
 def acl_fingerprint(principals: Iterable[Principal]) -> str:
     """A hash of the set: equal sets, in whatever order, give equal fingerprints, and different sets different ones."""
     return digest(*sorted(set(principals)))
+
+
+def viewer_hash(viewer: Viewer) -> str:
+    """Names the viewer, in the ledger, the meters and the conversations, without saying who they are."""
+    return digest("viewer", viewer.tenant, viewer.user)

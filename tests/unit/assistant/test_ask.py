@@ -1,11 +1,11 @@
 import pytest
 
-from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS, Ask, viewer_hash
+from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS, Ask
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.answers import Answer, Refusal, RefusalReason
 from surefoot.domain.documents import document_id
 from surefoot.domain.filters import Everything, Filter, InDocuments
-from surefoot.domain.identity import EVERYONE, Principal, Viewer
+from surefoot.domain.identity import EVERYONE, Principal, Viewer, viewer_hash
 from surefoot.retrieval.search import Retrieved
 from tests.unit.assistant.passages import answerer
 from tests.world import TENANT, World, markdown, memory_world, reader
