@@ -54,6 +54,11 @@ class Answerer:
         self._answer_threshold = model.answer_threshold if answer_threshold is None else answer_threshold
         self._scope_threshold = model.scope_threshold if scope_threshold is None else scope_threshold
 
+    @property
+    def answer_threshold(self) -> float:
+        """The least confidence at which this tier answers."""
+        return self._answer_threshold
+
     def answer(self, question: str, locale: str, retrieved: Retrieved) -> Answer | Refusal:
         """The answer that these passages support, else the refusal. Equal input gives equal output."""
         asked = analyse_question(question, locale)

@@ -8,15 +8,12 @@ from surefoot.domain.budgets import NOTHING_SPENT, Spend
 
 
 class EscalationReason(StrEnum):
-    """The evidence on which the next tier is asked; empty questions of difficulty are not among them."""
+    """The evidence on which the next tier is asked; how difficult a question looks is not among it."""
 
     INSUFFICIENT_EVIDENCE = "insufficient_evidence"
     THIN_MARGIN = "thin_margin"
     INVALID_DRAFT = "invalid_draft"
     UNSUPPORTED_CLAIM = "unsupported_claim"
-    CANNOT_ANSWER = "cannot_answer"
-    MODEL_UNAVAILABLE = "model_unavailable"
-    ACTION_RISK = "action_risk"
 
 
 class StepOutcome(StrEnum):

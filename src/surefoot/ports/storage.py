@@ -66,6 +66,10 @@ class AccessRepository(Protocol):
         """The documents that one of the principals may read, and the epoch, both of the same moment."""
         ...
 
+    def in_use(self, tenant: TenantId) -> frozenset[Principal]:
+        """Every principal that may read at least one document. Principals that are not among them change nobody's rights."""
+        ...
+
 
 class CorpusRepository(Protocol):
     """The published state of each tenant's corpus."""

@@ -1,11 +1,15 @@
 """The only place that decides who may read what."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
+from threading import Lock
 
 from surefoot.domain.documents import DocumentId
 from surefoot.domain.filters import ReadAccess, readable
-from surefoot.domain.identity import EVERYONE, Principal, Viewer, parse_principal
+from surefoot.domain.identity import EVERYONE, Principal, TenantId, Viewer, acl_fingerprint, parse_principal
 from surefoot.ports import Store
+
+_REMEMBERED_TENANTS = 256
 
 
 def principals_of(viewer: Viewer) -> frozenset[Principal]:
@@ -22,6 +26,40 @@ def principals_of(viewer: Viewer) -> frozenset[Principal]:
 def access_of(viewer: Viewer, *, epoch: int) -> ReadAccess:
     """The viewer's rights at this ACL epoch."""
     return ReadAccess(principals_of(viewer), epoch)
+
+
+class RightsFingerprints:
+    """Names for sets of rights: viewers with equal names read exactly the same documents of a tenant at the same epoch.
+
+    The name is made of those of a viewer's principals that any document names at all, so that two people who differ only
+    in principals without documents, such as their own user, share it. Safe from many threads.
+    """
+
+    def __init__(self, store: Store, *, tenants: int = _REMEMBERED_TENANTS) -> None:
+        self._store = store
+        self._tenants = tenants
+        self._in_use: OrderedDict[TenantId, tuple[int, frozenset[Principal]]] = OrderedDict()
+        self._lock = Lock()
+
+    def of(self, viewer: Viewer, *, epoch: int) -> str:
+        """The name of the viewer's rights at this epoch."""
+        return acl_fingerprint(principals_of(viewer) & self._principals_in_use(viewer.tenant, epoch))
+
+    def _principals_in_use(self, tenant: TenantId, epoch: int) -> frozenset[Principal]:
+        with self._lock:
+            known = self._in_use.get(tenant)
+            if known is not None and known[0] == epoch:
+                self._in_use.move_to_end(tenant)
+                return known[1]
+        with self._store.begin() as work:
+            at = work.corpora.state(tenant).acl_epoch
+            principals = work.access.in_use(tenant)
+        if at == epoch:
+            with self._lock:
+                self._in_use[tenant] = (epoch, principals)
+                while len(self._in_use) > self._tenants:
+                    self._in_use.popitem(last=False)
+        return principals
 
 
 def still_readable(store: Store, viewer: Viewer, documents: Iterable[DocumentId]) -> frozenset[DocumentId]:

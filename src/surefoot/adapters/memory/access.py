@@ -37,6 +37,9 @@ class MemoryAccess:
         own = (document for document, theirs in tables.rights.items() if not theirs.isdisjoint(principals))
         return AccessSnapshot(tables.epoch, frozenset(own))
 
+    def in_use(self, tenant: TenantId) -> frozenset[Principal]:
+        return frozenset[Principal]().union(*self._transaction.read(tenant).rights.values())
+
     def remove(self, tenant: TenantId, documents: Iterable[DocumentId]) -> None:
         """The documents have no rights any more; the epoch moves when that is a change."""
         with self._transaction.write():

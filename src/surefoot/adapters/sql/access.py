@@ -18,7 +18,7 @@ EPOCH = func.coalesce(select(epochs.c.epoch).where(epochs.c.tenant_id == TENANT)
 _PRINCIPALS = select(rights.c.principal).where(rights.c.tenant_id == TENANT, rights.c.document_id == bindparam("document"))
 _MOVE = update(epochs).where(epochs.c.tenant_id == TENANT).values(epoch=epochs.c.epoch + 1)
 _LOCK = select(epochs.c.epoch).where(epochs.c.tenant_id == TENANT).with_for_update()
-
+_IN_USE = select(rights.c.principal).where(rights.c.tenant_id == TENANT).distinct()
 _ADD = insert(rights)
 
 
@@ -83,6 +83,9 @@ class SqlAccess:
         values = {"tenant": tenant, "principals": sorted(principals)}
         rows = self._transaction.read().execute(_readable(self._transaction.dialect), values).all()
         return AccessSnapshot(rows[0][0], frozenset(DocumentId(row[1]) for row in rows if row[1] is not None))
+
+    def in_use(self, tenant: TenantId) -> frozenset[Principal]:
+        return frozenset(map(Principal, self._transaction.read().execute(_IN_USE, {"tenant": tenant}).scalars()))
 
     def remove(self, tenant: TenantId, documents: Sequence[DocumentId]) -> None:
         """The documents have no rights any more; the epoch moves when that is a change."""

@@ -1,0 +1,84 @@
+"""Answers kept for equal questions, in partitions that no viewer with other rights can reach."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, fields
+from datetime import datetime
+from threading import Lock
+
+from surefoot.core.clock import Clock
+from surefoot.core.ids import digest
+from surefoot.domain.answers import Answer, Refusal
+from surefoot.domain.identity import TenantId
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """Everything that an outcome depends on. Two questions share an outcome only when all of it is equal.
+
+    `rights` names what may be read (retrieval.access.RightsFingerprints), `corpus_version` the documents and the epoch of
+    their rights, `prompt_fingerprint` and `policy_fingerprint` how an answer is made, `narrowing` the filter and limit.
+    """
+
+    tenant: TenantId
+    rights: str
+    corpus_version: str
+    prompt_fingerprint: str
+    policy_fingerprint: str
+    surface: str
+    locale: str
+    narrowing: str
+    question: str
+
+    def name(self) -> str:
+        """One hash of all parts, each with its length, so that no two keys run into each other."""
+        return digest(*(str(getattr(self, field.name)) for field in fields(self)))
+
+    def owner(self) -> str:
+        """Whose outcome it is: the tenant and the rights it was made with."""
+        return digest(self.tenant, self.rights)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    owner: str
+    outcome: Answer | Refusal
+    until: datetime | None
+
+
+class AnswerCache:
+    """At most `size` outcomes of one process, the least recently used going first. Safe from many threads.
+
+    The value names its owner, and one that does not belong to the asker is never given out, whatever its key.
+    """
+
+    def __init__(self, size: int, clock: Clock) -> None:
+        self._size = size
+        self._clock = clock
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: CacheKey) -> Answer | Refusal | None:
+        """The outcome kept for this key, unless it has outlived its evidence."""
+        name = key.name()
+        with self._lock:
+            kept = self._kept.get(name)
+            if kept is None:
+                return None
+            if kept.owner != key.owner() or (kept.until is not None and kept.until <= self._clock.now()):
+                del self._kept[name]
+                return None
+            self._kept.move_to_end(name)
+            return kept.outcome
+
+    def put(self, key: CacheKey, outcome: Answer | Refusal, *, until: datetime | None) -> None:
+        """The outcome is kept until `until` (None: as long as there is room). A cache of size 0 keeps nothing."""
+        if self._size == 0:
+            return
+        with self._lock:
+            self._kept[key.name()] = _Kept(key.owner(), outcome, until)
+            self._kept.move_to_end(key.name())
+            while len(self._kept) > self._size:
+                self._kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        return len(self._kept)
