@@ -127,8 +127,9 @@ class MeterRepository(Protocol):
     """What is spent and reserved, by meter. A meter without a row counts nothing yet."""
 
     def reserve(self, tenant: TenantId, reservation: Reservation, limits: Limits) -> MeterKey | None:
-        """The amount is held on every meter of the reservation: None. Else the first meter, in their order, on which
-        spent + reserved + amount would pass its limit; the caller then leaves the unit of work without commit.
+        """The amount is held on every meter of the reservation: None. Else nothing is held on any, and the answer is the
+        first meter, in their order, on which spent + reserved + amount would pass its limit. A meter that `limits` does
+        not name has no limit. Raises Conflict when the reservation's id is taken by an open one.
         """
         ...
 
@@ -151,7 +152,7 @@ class MeterRepository(Protocol):
         ...
 
     def open_reservations(self, tenant: TenantId) -> list[Reservation]:
-        """Those neither settled nor written off, oldest first."""
+        """Those neither settled nor written off, the one that expires first first."""
         ...
 
     def mark_crossed(self, tenant: TenantId, meter: MeterKey, level: str) -> bool:
@@ -162,16 +163,20 @@ class MeterRepository(Protocol):
 class EventRepository(Protocol):
     """Events that wait to be delivered, written in the transaction of the change that they report."""
 
-    def add(self, tenant: TenantId, event: OutgoingEvent) -> None: ...
+    def add(self, tenant: TenantId, event: OutgoingEvent) -> None:
+        """The event waits, due from its own time on. Raises Conflict when its id is taken."""
+        ...
 
     def due(self, tenant: TenantId, *, now: datetime, limit: int) -> list[DueEvent]:
         """Up to `limit` events whose next attempt is at or before `now`, oldest first; delivered ones are never due."""
         ...
 
-    def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None: ...
+    def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None:
+        """The event is not due any more; nothing changes when it was delivered before or is unknown."""
+        ...
 
     def postpone(self, tenant: TenantId, event_id: str, *, until: datetime, reason: str) -> None:
-        """One more attempt failed for this reason; the next is due at `until`."""
+        """One more attempt failed for this reason; the next is due at `until`. A delivered event stays delivered."""
         ...
 
     def recent(self, tenant: TenantId, *, limit: int, type_prefix: str = "") -> list[OutgoingEvent]:
@@ -191,7 +196,9 @@ class ConversationRepository(Protocol):
         ...
 
     def add_turn(self, tenant: TenantId, conversation: ConversationId, turn: Turn) -> None:
-        """The turn is the last one. Raises Conflict when its position is taken."""
+        """The turn is the last one, and the conversation was last spoken in when it was asked. Raises Conflict when its
+        position is taken or there is no such conversation.
+        """
         ...
 
     def turns(self, tenant: TenantId, conversation: ConversationId, *, last: int) -> list[Turn]:

@@ -9,8 +9,11 @@ from typing import Self
 import numpy as np
 
 from surefoot.adapters.memory.access import MemoryAccess
+from surefoot.adapters.memory.conversations import MemoryConversations
 from surefoot.adapters.memory.corpora import MemoryCorpora
 from surefoot.adapters.memory.documents import MemoryDocuments
+from surefoot.adapters.memory.events import MemoryEvents
+from surefoot.adapters.memory.meters import MemoryMeters
 from surefoot.adapters.memory.tables import Disk, Transaction
 from surefoot.adapters.memory.tenants import MemoryTenants
 from surefoot.core.errors import Conflict, StoreUnavailable
@@ -53,6 +56,9 @@ class MemoryUnitOfWork:
         self.documents = MemoryDocuments(self._transaction, self.access)
         self.corpora = MemoryCorpora(self._transaction)
         self.tenants = MemoryTenants(self._transaction)
+        self.meters = MemoryMeters(self._transaction)
+        self.events = MemoryEvents(self._transaction)
+        self.conversations = MemoryConversations(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

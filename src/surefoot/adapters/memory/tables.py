@@ -8,14 +8,49 @@ from threading import Lock
 from typing import Any, Literal
 
 from surefoot.core.errors import Conflict, StoreUnavailable
+from surefoot.domain.budgets import NOTHING_SPENT, MeterKey, Reservation, Spend
+from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import EMPTY_CORPUS, CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId
+from surefoot.domain.events import OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 
 WAIT_SECONDS = 30
 
-Table = Literal["documents", "chunks", "rights", "keys", "issuers"]
+Table = Literal[
+    "documents",
+    "chunks",
+    "rights",
+    "keys",
+    "issuers",
+    "meters",
+    "reservations",
+    "crossings",
+    "events",
+    "conversations",
+    "turns",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one meter counts."""
+
+    spent: Spend = NOTHING_SPENT
+    reserved: Spend = NOTHING_SPENT
+
+
+UNUSED = Counts()
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """An event with what became of it; delivered, it is never due again and `due_at` is None."""
+
+    event: OutgoingEvent
+    due_at: datetime | None
+    attempts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +66,12 @@ class TenantTables:
     lease: tuple[str, datetime] | None = None
     keys: dict[str, ServerKey] = field(default_factory=dict)
     issuers: dict[str, Issuer] = field(default_factory=dict)
+    meters: dict[MeterKey, Counts] = field(default_factory=dict)
+    reservations: dict[str, Reservation] = field(default_factory=dict)
+    crossings: dict[tuple[MeterKey, str], bool] = field(default_factory=dict)
+    events: dict[str, EventRow] = field(default_factory=dict)
+    conversations: dict[ConversationId, Conversation] = field(default_factory=dict)
+    turns: dict[ConversationId, dict[int, Turn]] = field(default_factory=dict)
 
 
 NO_TABLES = TenantTables()

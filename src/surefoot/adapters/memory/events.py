@@ -1,0 +1,52 @@
+"""The EventRepository port in memory."""
+
+import json
+from dataclasses import replace
+from datetime import datetime
+
+from surefoot.adapters.memory.tables import EventRow, Transaction
+from surefoot.core.errors import Conflict
+from surefoot.domain.events import DueEvent, OutgoingEvent
+from surefoot.domain.identity import TenantId
+
+
+class MemoryEvents:
+    """Events, how often each was tried, and when it is tried next."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def add(self, tenant: TenantId, event: OutgoingEvent) -> None:
+        with self._transaction.write():
+            if event.event_id in self._transaction.read(tenant).events:
+                raise Conflict
+            # What the caller does to its mapping later must not reach the row, and what is not JSON fails here already.
+            kept = replace(event, data=json.loads(json.dumps(event.data)))
+            self._transaction.table(tenant, "events")[event.event_id] = EventRow(kept, due_at=event.time)
+
+    def due(self, tenant: TenantId, *, now: datetime, limit: int) -> list[DueEvent]:
+        rows = self._transaction.read(tenant).events.values()
+        due = sorted((row for row in rows if row.due_at is not None and row.due_at <= now), key=_age)
+        return [DueEvent(row.event, row.attempts) for row in due[: max(0, limit)]]
+
+    def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).events.get(event_id)
+            if row is not None and row.due_at is not None:
+                self._transaction.table(tenant, "events")[event_id] = replace(row, due_at=None)
+
+    def postpone(self, tenant: TenantId, event_id: str, *, until: datetime, reason: str) -> None:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).events.get(event_id)
+            if row is not None and row.due_at is not None:
+                later = replace(row, attempts=row.attempts + 1, due_at=until)
+                self._transaction.table(tenant, "events")[event_id] = later
+
+    def recent(self, tenant: TenantId, *, limit: int, type_prefix: str = "") -> list[OutgoingEvent]:
+        rows = self._transaction.read(tenant).events.values()
+        newest = sorted((row for row in rows if row.event.type.startswith(type_prefix)), key=_age, reverse=True)
+        return [row.event for row in newest[: max(0, limit)]]
+
+
+def _age(row: EventRow) -> tuple[datetime, str]:
+    return row.event.time, row.event.event_id
