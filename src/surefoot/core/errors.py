@@ -163,6 +163,13 @@ class ModelUnavailable(SurefootError):
 
     code, status, retryable = "model_unavailable", 503, True
 
+    def __init__(
+        self, message: str | None = None, *, retry_after_seconds: int | None = None, may_have_charged: bool = True
+    ) -> None:
+        """`may_have_charged` is false when the provider certainly did no work: it was not reached, or it turned the call away."""
+        super().__init__(message, retry_after_seconds=retry_after_seconds)
+        self.may_have_charged = may_have_charged
+
 
 class ModelTimedOut(ModelUnavailable):
     """The language model did not answer within the deadline; the extractive tier answers instead."""
