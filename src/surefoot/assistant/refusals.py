@@ -73,3 +73,15 @@ def conflicting(about: str, sides: tuple[Citation, ...], confidence: float) -> R
         sides,
         confidence,
     )
+
+
+def unclear(choices: tuple[str, ...], closest: tuple[Citation, ...], confidence: float) -> Refusal:
+    """The question could mean several things; `choices` are questions to pick from, one for each of `closest`."""
+    return Refusal(
+        RefusalReason.NEEDS_CLARIFICATION,
+        "This could mean several things.",
+        ("Pick the question you mean, or say in a few more words what you want to know.", _ASK_A_PERSON),
+        closest,
+        confidence,
+        choices,
+    )
