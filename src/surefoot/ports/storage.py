@@ -171,6 +171,10 @@ class EventRepository(Protocol):
         """Up to `limit` events whose next attempt is at or before `now`, oldest first; delivered ones are never due."""
         ...
 
+    def claim(self, tenant: TenantId, event_id: str, *, now: datetime, until: datetime) -> bool:
+        """True for one caller alone: the event was due at `now`, and is not due again before `until`. No attempt is counted."""
+        ...
+
     def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None:
         """The event is not due any more; nothing changes when it was delivered before or is unknown."""
         ...

@@ -29,6 +29,14 @@ class MemoryEvents:
         due = sorted((row for row in rows if row.due_at is not None and row.due_at <= now), key=_age)
         return [DueEvent(row.event, row.attempts) for row in due[: max(0, limit)]]
 
+    def claim(self, tenant: TenantId, event_id: str, *, now: datetime, until: datetime) -> bool:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).events.get(event_id)
+            if row is None or row.due_at is None or row.due_at > now:
+                return False
+            self._transaction.table(tenant, "events")[event_id] = replace(row, due_at=until)
+            return True
+
     def delivered(self, tenant: TenantId, event_id: str, *, now: datetime) -> None:
         with self._transaction.write():
             row = self._transaction.read(tenant).events.get(event_id)
