@@ -1,6 +1,6 @@
 """Budgets: what may be spent, what has been, and what is left to do when it is gone."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -144,3 +144,44 @@ class NoRoom:
 
 
 Limits = Mapping[MeterKey, Limit]
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetState:
+    """What an account may still do: the meters with a limit that count it, and the worst of their levels."""
+
+    level: BudgetLevel = BudgetLevel.NORMAL
+    meters: tuple[MeterState, ...] = ()
+
+    @classmethod
+    def of(cls, meters: Iterable[MeterState]) -> "BudgetState":
+        """The state that these meters make together; NORMAL without any."""
+        found = tuple(meters)
+        return cls(max((meter.level for meter in found), key=lambda level: level.rank, default=BudgetLevel.NORMAL), found)
+
+
+# Until a 24th of the period has passed (an hour of a day), what was spent counts as spent over that long.
+_LEAST_SHARE_OF_PERIOD = 24
+
+
+def forecast(state: MeterState, now: datetime) -> datetime | None:
+    """When the meter reaches its limit if spending goes on as it did on average since its period began.
+
+    now + (limit - spent) * window / spent, where window = max(now - period start, period / 24), so that the first call of a
+    period does not pass for its usual pace. The earlier of money and tokens; `now` when the limit is reached already. Open
+    reservations do not count: most of what they hold is given back. None when the limit is not reached within the period,
+    when nothing was spent, and without a limit.
+    """
+    start = state.key.period_start
+    end = state.key.period.end(start)
+    window = max(now - start, (end - start) / _LEAST_SHARE_OF_PERIOD).total_seconds()
+    waits = []
+    for spent, limit in ((state.spent.nano_usd, state.limit.nano_usd), (state.spent.tokens, state.limit.tokens)):
+        if limit is not None and spent >= limit:
+            waits.append(0.0)
+        elif limit is not None and spent:
+            waits.append((limit - spent) * window / spent)
+    # Compared as seconds, because a wait of ages is no timedelta.
+    if not waits or min(waits) >= (end - now).total_seconds():
+        return None
+    return now + timedelta(seconds=min(waits))
