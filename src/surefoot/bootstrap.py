@@ -9,6 +9,8 @@ from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
 from surefoot.core.settings import Settings
 from surefoot.domain.identity import Principal, TenantId
+from surefoot.domain.policies import NO_MODELS, ModelPolicy
+from surefoot.governance.budgets import Budgets
 from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, Fetcher, Store
 from surefoot.retrieval.freshness import FreshnessRule
 from surefoot.retrieval.ingest import Ingest, IngestOptions
@@ -30,6 +32,8 @@ class Surefoot:
     answerer: Answerer
     ask: Ask
     ingest: Ingest
+    policy: ModelPolicy
+    budgets: Budgets
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -42,7 +46,12 @@ class Surefoot:
 
 
 def build(
-    settings: Settings, clock: Clock | None = None, *, store: Store | None = None, encoder: Encoder | None = None
+    settings: Settings,
+    clock: Clock | None = None,
+    *,
+    store: Store | None = None,
+    encoder: Encoder | None = None,
+    policy: ModelPolicy = NO_MODELS,
 ) -> Surefoot:
     """The product on these settings. A store or encoder passed in is used as it is (tests and trials bring doubles).
 
@@ -65,6 +74,8 @@ def build(
         answerer=answerer,
         ask=Ask(searcher, store, answerer, clock),
         ingest=Ingest(store, index, encoder, clock, _ingest_options(settings)),
+        policy=policy,
+        budgets=Budgets(store, clock, policy),
     )
 
 

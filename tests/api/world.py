@@ -26,7 +26,9 @@ from surefoot.core.settings import Settings
 from surefoot.domain.documents import document_id
 from surefoot.domain.identity import Principal, TenantId, Viewer
 from surefoot.domain.keys import Issuer, Scope
+from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.governance import server_keys, tokens
+from surefoot.governance.budgets import Budgets
 from surefoot.ports import AccessSnapshot, Encoder
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.search import Searcher, SearchOptions
@@ -129,7 +131,7 @@ class World:
         return reply
 
 
-def compose(settings: Settings, clock: FixedClock, encoder: Encoder) -> Surefoot:
+def compose(settings: Settings, clock: FixedClock, encoder: Encoder, policy: ModelPolicy = NO_MODELS) -> Surefoot:
     """The product as bootstrap puts it together, on the memory adapters. It answers when the passages hold a third of the
     question's words.
     """
@@ -158,6 +160,8 @@ def compose(settings: Settings, clock: FixedClock, encoder: Encoder) -> Surefoot
         answerer=answerer,
         ask=Ask(searcher, store, answerer, clock),
         ingest=Ingest(store, index, encoder, clock, IngestOptions(200, 0, read_limits(settings))),
+        policy=policy,
+        budgets=Budgets(store, clock, policy),
     )
 
 
@@ -176,10 +180,10 @@ def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
 
 
 @contextmanager
-def world(*, encoder: Encoder | None = None, **settings: Any) -> Iterator[World]:
+def world(*, encoder: Encoder | None = None, policy: ModelPolicy = NO_MODELS, **settings: Any) -> Iterator[World]:
     """acme with an open and a restricted document, globex with one of its own; closed after the block."""
     clock = FixedClock(NOW)
-    surefoot = compose(Settings(offline=True, **settings), clock, encoder or HashingEncoder())
+    surefoot = compose(Settings(offline=True, **settings), clock, encoder or HashingEncoder(), policy)
     tenants = {name: add_tenant(surefoot, name) for name in (ACME, GLOBEX)}
     with serve(create_app(surefoot)) as client:
         made = World(surefoot, clock, client, tenants)
