@@ -1,11 +1,15 @@
 """Rows for the store's contracts, in one line each."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
+from surefoot.domain.budgets import Account, MeterKey, Period, Reservation, Spend
+from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId, TrustTier
+from surefoot.domain.events import OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
 from surefoot.domain.replies import Reply
@@ -94,3 +98,39 @@ def refusal(reply_id: str) -> Reply:
     """A reply that shows nothing."""
     outcome = Refusal(RefusalReason.STALE_EVIDENCE, "Outdated.", ("Update a.md.",), (citation(),), 0.2)
     return Reply(reply_id, "Still so?", outcome, "version-2", NOW)
+
+
+AMOUNT = Spend(100, 10)
+TODAY = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def meter(surface: str = "", viewer_hash: str = "", period: Period = Period.DAY, *, start: datetime = TODAY) -> MeterKey:
+    """The tenant's meter of the day, or a narrower one."""
+    return MeterKey(surface, viewer_hash, period, start)
+
+
+def reservation(
+    name: str, amount: Spend = AMOUNT, *meters: MeterKey, expires_at: datetime = NOW + timedelta(minutes=5)
+) -> Reservation:
+    """A reservation on these meters, or on the tenant's meter of the day."""
+    return Reservation(f"res_{name}", Account("help", "viewer-1"), amount, meters or (meter(),), expires_at)
+
+
+def event(
+    name: str, *, kind: str = "surefoot.budget.crossed", time: datetime = NOW, data: Mapping[str, object] | None = None
+) -> OutgoingEvent:
+    """An event whose id is made from the name."""
+    return OutgoingEvent(f"evt_{name}", kind, "budget/help", time, {"level": "warn"} if data is None else data)
+
+
+def conversation(name: str, viewer_hash: str = "viewer-1", *, updated_at: datetime = NOW) -> Conversation:
+    """A conversation on the help surface."""
+    return Conversation(ConversationId(f"cnv_{name}"), viewer_hash, "help", NOW - timedelta(hours=1), updated_at)
+
+
+def turn(position: int, *, asked_at: datetime = NOW, question: str = "And for teams — ünïcode 🦶?") -> Turn:
+    """A turn that was answered from two documents."""
+    documents = (DocumentId("doc_b"), DocumentId("doc_a"))
+    return Turn(
+        position, f"ans_{position}", question, "How many seats have teams?", "answer", ("One.", "Two."), documents, asked_at
+    )

@@ -4,9 +4,12 @@ from types import TracebackType
 from typing import Self
 
 from surefoot.adapters.sql.access import SqlAccess
+from surefoot.adapters.sql.conversations import SqlConversations
 from surefoot.adapters.sql.corpora import SqlCorpora
 from surefoot.adapters.sql.documents import SqlDocuments
 from surefoot.adapters.sql.engine import Database
+from surefoot.adapters.sql.events import SqlEvents
+from surefoot.adapters.sql.meters import SqlMeters
 from surefoot.adapters.sql.tenants import SqlTenants
 from surefoot.adapters.sql.transaction import Transaction
 
@@ -20,6 +23,9 @@ class SqlUnitOfWork:
         self.documents = SqlDocuments(self._transaction, self.access)
         self.corpora = SqlCorpora(self._transaction)
         self.tenants = SqlTenants(self._transaction)
+        self.meters = SqlMeters(self._transaction)
+        self.events = SqlEvents(self._transaction)
+        self.conversations = SqlConversations(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

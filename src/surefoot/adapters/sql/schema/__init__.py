@@ -1,6 +1,18 @@
 """The tables, one file per group; a new group is a new file named in this list."""
 
-from surefoot.adapters.sql.schema import access, corpora, documents, replies, tenants, vectors
+from surefoot.adapters.sql.schema import access, conversations, corpora, documents, events, meters, replies, tenants, vectors
 from surefoot.adapters.sql.schema.columns import CACHE_METADATA, METADATA
 
-__all__ = ["CACHE_METADATA", "METADATA", "access", "corpora", "documents", "replies", "tenants", "vectors"]
+__all__ = [
+    "CACHE_METADATA",
+    "METADATA",
+    "access",
+    "conversations",
+    "corpora",
+    "documents",
+    "events",
+    "meters",
+    "replies",
+    "tenants",
+    "vectors",
+]
