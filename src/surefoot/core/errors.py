@@ -189,6 +189,12 @@ class DeliveryFailed(SurefootError):
     code, status, retryable = "delivery_failed", 502, True
 
 
+class ReceiverGone(DeliveryFailed):
+    """A webhook receiver answered that it is gone for good; the event is given up and stays readable."""
+
+    code, retryable = "receiver_gone", False
+
+
 class OutboundRefused(SurefootError):
     """An outbound connection was refused: the address is private, or SUREFOOT_OFFLINE=1 is set."""
 

@@ -55,8 +55,14 @@ class LanguageModel(Protocol):
 class EventSink(Protocol):
     """Where events leave the house."""
 
+    def has_receiver(self, tenant: TenantId) -> bool:
+        """Whether anybody is to be told about this tenant's events."""
+        ...
+
     def deliver(self, tenant: TenantId, event: OutgoingEvent) -> None:
-        """The receiver accepted the event. Raises DeliveryFailed when it did not, OutboundRefused when it may not be called."""
+        """The receiver accepted the event. Raises DeliveryFailed when it did not, ReceiverGone when it never will again,
+        OutboundRefused when it may not be called.
+        """
         ...
 
 
