@@ -71,6 +71,25 @@ def test_a_delivered_event_is_never_due_again_whatever_comes_after(store: Store)
         assert work.events.due(ACME, now=LATER, limit=10) == [DueEvent(event("b"), 0)]
 
 
+def test_a_due_event_is_claimed_by_one_courier_alone_until_the_claim_ends(store: Store) -> None:
+    with store.begin() as work:
+        work.events.add(ACME, event("a"))
+        assert work.events.claim(ACME, "evt_a", now=SOONER, until=LATER) is False
+        assert work.events.claim(ACME, "evt_a", now=NOW, until=LATER) is True
+        assert work.events.claim(ACME, "evt_a", now=NOW, until=LATER) is False
+        assert work.events.due(ACME, now=NOW, limit=10) == []
+        assert work.events.due(ACME, now=LATER, limit=10) == [DueEvent(event("a"), 0)]
+        assert work.events.claim(ACME, "evt_a", now=LATER, until=LATER + timedelta(1)) is True
+
+
+def test_what_is_delivered_or_unknown_cannot_be_claimed(store: Store) -> None:
+    with store.begin() as work:
+        work.events.add(ACME, event("a"))
+        work.events.delivered(ACME, "evt_a", now=NOW)
+        for name in ("evt_a", "evt_x"):
+            assert work.events.claim(ACME, name, now=LATER, until=LATER) is False
+
+
 def test_an_unknown_event_is_neither_delivered_nor_postponed(store: Store) -> None:
     with store.begin() as work:
         work.events.delivered(ACME, "evt_x", now=NOW)

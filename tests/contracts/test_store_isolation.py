@@ -4,28 +4,48 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
 from surefoot import ports
 from surefoot.core.errors import WriterBusy
+from surefoot.domain.budgets import Limit, Spend
+from surefoot.domain.conversations import ConversationId
 from surefoot.domain.documents import ChunkId, DocumentId
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.ports import Store, UnitOfWork
-from tests.contracts.store_rows import ACME, GLOBEX, NOW, answer, chunks, corpus, document, issuer, server_key
-
-PORTS = (
-    ports.DocumentRepository,
-    ports.AccessRepository,
-    ports.CorpusRepository,
-    ports.TenantRepository,
-    ports.VectorCache,
-    ports.ReplyLedger,
+from tests.contracts.store_rows import (
+    ACME,
+    GLOBEX,
+    NOW,
+    TODAY,
+    answer,
+    chunks,
+    conversation,
+    corpus,
+    document,
+    event,
+    issuer,
+    meter,
+    reservation,
+    server_key,
+    turn,
 )
-A, B = DocumentId("doc_a"), DocumentId("doc_b")
+
+# Read off the unit of work, so that a new repository cannot be left out of the matrix.
+REPOSITORIES = [
+    get_type_hints(each.fget)["return"] for _, each in inspect.getmembers(UnitOfWork) if isinstance(each, property) and each.fget
+]
+PORTS = (*REPOSITORIES, ports.VectorCache, ports.ReplyLedger)
+A, B, C = DocumentId("doc_a"), DocumentId("doc_b"), DocumentId("doc_c")
 CHUNKS = [ChunkId(f"chk_doc_{name}_{ordinal}") for name in "ab" for ordinal in range(2)]
 BOTH = frozenset({Principal("user:acme"), Principal("user:globex")})
+METERS = {meter(surface): Limit(1000, None) for surface in ("", "acme", "globex")}
+TALK = ConversationId("cnv_a")
+TOMORROW = NOW + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +66,20 @@ READS: dict[str, Probe] = {
     "DocumentRepository.chunks": lambda s, t: s.work.documents.chunks(t, CHUNKS),
     "DocumentRepository.chunks_of": lambda s, t: s.work.documents.chunks_of(t, [A, B]),
     "AccessRepository.of": lambda s, t: s.work.access.of(t, [A, B]),
+    "AccessRepository.in_use": lambda s, t: s.work.access.in_use(t),
     "AccessRepository.readable": lambda s, t: s.work.access.readable(t, BOTH),
     "CorpusRepository.state": lambda s, t: s.work.corpora.state(t),
     "TenantRepository.keys": lambda s, t: s.work.tenants.keys(t),
     "TenantRepository.issuers": lambda s, t: s.work.tenants.issuers(t),
     "TenantRepository.exists": lambda s, t: s.work.tenants.exists(t),
+    "MeterRepository.states": lambda s, t: s.work.meters.states(t, METERS),
+    "MeterRepository.known": lambda s, t: s.work.meters.known(t, since=TODAY),
+    "MeterRepository.open_reservations": lambda s, t: s.work.meters.open_reservations(t),
+    "EventRepository.due": lambda s, t: s.work.events.due(t, now=NOW, limit=10),
+    "EventRepository.recent": lambda s, t: s.work.events.recent(t, limit=10),
+    "ConversationRepository.get": lambda s, t: s.work.conversations.get(t, TALK, "viewer-1"),
+    "ConversationRepository.of": lambda s, t: s.work.conversations.of(t, "viewer-1", limit=10),
+    "ConversationRepository.turns": lambda s, t: s.work.conversations.turns(t, TALK, last=10),
     "VectorCache.get": lambda s, t: {k: v.tobytes() for k, v in s.store.vectors.get(t, "encoder", ["h", t]).items()},
     "ReplyLedger.get": lambda s, t: s.store.replies.get(t, "ans_1"),
     "ReplyLedger.count": lambda s, t: s.store.replies.count(t),
@@ -81,6 +110,18 @@ WRITES: dict[str, Probe] = {
     "TenantRepository.add_key": lambda s, t: s.work.tenants.add_key(t, server_key(t, "key_new")),
     "TenantRepository.revoke_key": lambda s, t: s.work.tenants.revoke_key(t, "key_1", now=NOW),
     "TenantRepository.put_issuer": lambda s, t: s.work.tenants.put_issuer(t, issuer(t, audience="changed")),
+    "MeterRepository.reserve": lambda s, t: s.work.meters.reserve(t, reservation("new"), {meter(): Limit(1000, None)}),
+    "MeterRepository.settle": lambda s, t: s.work.meters.settle(t, "res_a", Spend(5, 5)),
+    "MeterRepository.write_off": lambda s, t: s.work.meters.write_off(t, now=TOMORROW),
+    "MeterRepository.mark_crossed": lambda s, t: s.work.meters.mark_crossed(t, meter(), "warn"),
+    "EventRepository.add": lambda s, t: s.work.events.add(t, event("new")),
+    "EventRepository.claim": lambda s, t: s.work.events.claim(t, "evt_a", now=NOW, until=TOMORROW),
+    "EventRepository.delivered": lambda s, t: s.work.events.delivered(t, "evt_a", now=NOW),
+    "EventRepository.postpone": lambda s, t: s.work.events.postpone(t, "evt_a", until=TOMORROW, reason="No answer."),
+    "ConversationRepository.create": lambda s, t: s.work.conversations.create(t, conversation("new")),
+    "ConversationRepository.add_turn": lambda s, t: s.work.conversations.add_turn(t, TALK, turn(7, asked_at=TOMORROW)),
+    "ConversationRepository.hand_over": lambda s, t: s.work.conversations.hand_over(t, TALK, now=NOW),
+    "ConversationRepository.delete": lambda s, t: s.work.conversations.delete(t, TALK),
     "VectorCache.put": lambda s, t: s.store.vectors.put(t, "encoder", {"h": np.zeros(2, dtype=np.float32)}),
     "VectorCache.forget": lambda s, t: s.store.vectors.forget(t, ["h"]),
     "VectorCache.keep_only": lambda s, t: s.store.vectors.keep_only(t, "another encoder", frozenset()),
@@ -108,9 +149,15 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
             work.documents.replace(tenant, row, chunks(row))
         work.access.put(tenant, A, frozenset({Principal(f"user:{tenant}")}))
         work.access.put(tenant, A if tenant == ACME else B, BOTH)
+        work.access.put(tenant, C, frozenset({Principal(f"group:{tenant}")}))
         work.corpora.publish(tenant, expected_generation=0, state=corpus(_generation(tenant)))
         work.tenants.add_key(tenant, server_key(tenant, "key_1"))
         work.tenants.put_issuer(tenant, issuer(tenant))
+        amount = Spend(_generation(tenant) * 10, _generation(tenant))
+        work.meters.reserve(tenant, reservation("a", amount, meter(), meter(tenant)), METERS)
+        work.events.add(tenant, event("a", data={"of": tenant}))
+        work.conversations.create(tenant, replace(conversation("a"), surface=f"surface of {tenant}"))
+        work.conversations.add_turn(tenant, TALK, turn(0, question=f"Question of {tenant}?"))
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
         work.commit()
@@ -129,7 +176,10 @@ def _observe(store: Store, tenant: TenantId) -> dict[str, object]:
     """Everything any method says about the tenant."""
     with _scene(store) as scene:
         seen = {name: read(scene, tenant) for name, read in READS.items()}
-        return {**seen, "the lease is free": _lease_is_free(scene, tenant)}
+        # What no method says is found out by trying; the scene ends without commit.
+        seen["the lease is free"] = _lease_is_free(scene, tenant)
+        seen["the crossing is new"] = scene.work.meters.mark_crossed(tenant, meter(), "warn")
+        return seen
 
 
 def test_the_matrix_covers_every_method_that_takes_a_tenant() -> None:
