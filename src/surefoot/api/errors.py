@@ -72,6 +72,11 @@ def request_id_of(request: Request) -> str:
     return str(request.scope["state"]["request_id"])
 
 
+def problem_body(request: Request, error: SurefootError) -> bytes:
+    """The problem as JSON, for an answer whose status has gone out already."""
+    return bytes(_respond(request, error).body)
+
+
 def _respond(request: Request, error: SurefootError, **more: Any) -> Response:
     public_url: str = request.app.state.face.surefoot.settings.public_url
     return problem(error, request_id=request_id_of(request), public_url=public_url, **more)

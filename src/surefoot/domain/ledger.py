@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from surefoot.domain.answers import Answer, Citation, Refusal
 from surefoot.domain.replies import Reply
+from surefoot.domain.routing import Step
 
 
 def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
@@ -18,8 +19,19 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
         "question": reply.question,
         "confidence": reply.outcome.confidence,
         "timings_ms": dict(reply.timings_ms),
+        "first_claim_ms": reply.first_claim_ms,
         "cost_usd": reply.cost_usd,
         "tokens": reply.tokens,
+        "surface": reply.surface,
+        "searched": reply.searched or reply.question,
+        "conversation_id": reply.conversation_id,
+        "model": reply.model,
+        "cache": reply.cache.value,
+        "budget": reply.budget.value,
+        "degraded": reply.degraded.value if reply.degraded else None,
+        "prompt_fingerprint": reply.prompt_fingerprint,
+        "trace_id": reply.trace_id,
+        "steps": [_step(step) for step in reply.steps],
     }
     match reply.outcome:
         case Answer(claims=claims, tier=tier):
@@ -33,6 +45,22 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
             record["outcome"], record["reason"], record["tier"] = "refusal", reason.value, None
             record["claims"], record["citations"], record["closest"] = [], [], _spans(closest)
     return record
+
+
+def _step(step: Step) -> dict[str, object]:
+    return {
+        "tier": step.tier.value,
+        "model": step.model,
+        "purpose": step.purpose,
+        "outcome": step.outcome.value,
+        "escalated_because": step.escalated_because.value if step.escalated_because else None,
+        "reasons": list(step.reasons),
+        "cost_usd": step.spend.usd,
+        "input_tokens": step.input_tokens,
+        "output_tokens": step.output_tokens,
+        "cached_tokens": step.cached_tokens,
+        "latency_ms": step.latency_ms,
+    }
 
 
 def _spans(citations: Iterable[Citation]) -> list[dict[str, object]]:

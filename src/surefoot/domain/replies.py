@@ -23,8 +23,8 @@ class Reply:
     """One question's whole outcome, as it is shown and as the ledger keeps it. `timings_ms` are milliseconds per stage.
 
     `steps` are the attempts in order, the extractive one first; the reply's money and tokens are their sum. `searched` is
-    the question that was searched for, the stand-alone form of a follow-up. `degraded` says why fewer tiers were asked than
-    the policy allows.
+    the question that was searched for, the stand-alone form of a follow-up. `first_claim_ms` is when the first
+    verified claim was streamed. `degraded` says why fewer tiers were asked than the policy allows.
     """
 
     reply_id: str
@@ -33,6 +33,7 @@ class Reply:
     corpus_version: str
     asked_at: datetime
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    first_claim_ms: float | None = None
     surface: str = "help"
     searched: str = ""
     conversation_id: str = ""

@@ -43,9 +43,12 @@ class RightsFingerprints:
 
     def of(self, viewer: Viewer, *, epoch: int) -> str:
         """The name of the viewer's rights at this epoch."""
-        return acl_fingerprint(principals_of(viewer) & self._principals_in_use(viewer.tenant, epoch))
+        own = principals_of(viewer)
+        in_use = self._principals_in_use(viewer.tenant, epoch)
+        # Rights that move while they are read are shared with nobody.
+        return acl_fingerprint(own if in_use is None else own & in_use)
 
-    def _principals_in_use(self, tenant: TenantId, epoch: int) -> frozenset[Principal]:
+    def _principals_in_use(self, tenant: TenantId, epoch: int) -> frozenset[Principal] | None:
         with self._lock:
             known = self._in_use.get(tenant)
             if known is not None and known[0] == epoch:
@@ -54,11 +57,12 @@ class RightsFingerprints:
         with self._store.begin() as work:
             at = work.corpora.state(tenant).acl_epoch
             principals = work.access.in_use(tenant)
-        if at == epoch:
-            with self._lock:
-                self._in_use[tenant] = (epoch, principals)
-                while len(self._in_use) > self._tenants:
-                    self._in_use.popitem(last=False)
+        if at != epoch:
+            return None
+        with self._lock:
+            self._in_use[tenant] = (epoch, principals)
+            while len(self._in_use) > self._tenants:
+                self._in_use.popitem(last=False)
         return principals
 
 

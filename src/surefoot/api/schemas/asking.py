@@ -8,12 +8,15 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictInt, St
 from surefoot.api.schemas.texts import Locale, Moment, Sent, Shown, without_nul
 from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
+from surefoot.domain.budgets import BudgetLevel
 from surefoot.domain.documents import Chunk, Document, DocumentId, TrustTier
 from surefoot.domain.filters import AllOf, Everything, Filter, InDocuments, LocaleIn, UpdatedSince
-from surefoot.domain.replies import Reply
+from surefoot.domain.replies import CacheUse, Reply
+from surefoot.domain.routing import Degraded, EscalationReason, Step, StepOutcome
 
 _CONTEXT_CHARACTERS = 600
 LABEL = "Quoted word for word from your organisation's documents; no AI model wrote this."
+AI_LABEL = "Written by an AI model; every sentence was checked against the quoted passage of your organisation's documents."
 
 DocumentIdText = Annotated[str, StringConstraints(pattern=r"^doc_[0-9a-f]{24}$")]
 
@@ -48,8 +51,29 @@ _ANSWERED: dict[str, JsonValue] = {
     "corpus_version": "9c1f0a2b3d4e5f60",
     "asked_at": "2026-03-01T12:00:00Z",
     "timings_ms": {"encode": 2.4, "lexical": 0.3, "dense": 0.9, "fuse": 0.4, "extract": 3.1},
+    "first_claim_ms": None,
     "cost_usd": 0.0,
     "tokens": 0,
+    "surface": "help",
+    "searched": "How long does a refund take?",
+    "conversation_id": "",
+    "model": "",
+    "cache": "miss",
+    "budget": "normal",
+    "degraded": None,
+    "trace_id": "0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
+    "steps": [
+        {
+            "tier": "extractive",
+            "model": "",
+            "purpose": "answer",
+            "outcome": "accepted",
+            "escalated_because": None,
+            "tokens": 0,
+            "cost_usd": 0.0,
+            "latency_ms": 3.1,
+        }
+    ],
 }
 _REFUSED: dict[str, JsonValue] = _ANSWERED | {
     "kind": "refusal",
@@ -94,6 +118,12 @@ class Question(Sent):
     where: Where | None = None
     limit: Annotated[StrictInt, Field(ge=1, le=50)] | None = Field(
         None, description="Passages to answer from; default: the settings'."
+    )
+    surface: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = Field(
+        "help", description="Where it is asked; models.toml declares the surfaces besides `help`."
+    )
+    conversation_id: Annotated[str, StringConstraints(pattern=r"^cnv_[0-9a-f]{32}$")] | None = Field(
+        None, description="The conversation this belongs to, from POST /v1/conversations; a follow-up may lean on its turns."
     )
 
     model_config = ConfigDict(
@@ -163,6 +193,24 @@ class ShownRefusal(Shown):
     closest: list[ShownCitation] = Field(description="Where it is nearest to being answered; never an answer.")
 
 
+class ShownStep(Shown):
+    """One attempt at the answer. What a model said that did not pass is not repeated here; the ledger has the reasons."""
+
+    tier: Tier
+    model: str
+    purpose: str
+    outcome: StepOutcome
+    escalated_because: EscalationReason | None
+    tokens: int
+    cost_usd: float
+    latency_ms: float
+
+    @classmethod
+    def of(cls, step: Step) -> "ShownStep":
+        own = set(cls.model_fields) - {"tokens", "cost_usd"}
+        return cls(**{name: getattr(step, name) for name in own}, tokens=step.spend.tokens, cost_usd=step.spend.usd)
+
+
 class ShownReply(Shown):
     """One question's whole outcome: an answer or a refusal, never both."""
 
@@ -175,8 +223,18 @@ class ShownReply(Shown):
     corpus_version: str
     asked_at: datetime
     timings_ms: dict[str, float]
+    first_claim_ms: float | None = Field(description="When the first verified claim was streamed; null when none was.")
     cost_usd: float
     tokens: int
+    surface: str
+    searched: str = Field(description="The question that was searched for: a follow-up in its stand-alone form.")
+    conversation_id: str
+    model: str = Field(description="The model whose words are shown, as models.toml names it; empty when none is.")
+    cache: CacheUse
+    budget: BudgetLevel
+    degraded: Degraded | None = Field(description="Why fewer tiers were asked than the policy allows.")
+    trace_id: str
+    steps: list[ShownStep]
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ANSWERED, _REFUSED]})
 
@@ -193,8 +251,18 @@ class ShownReply(Shown):
             corpus_version=reply.corpus_version,
             asked_at=reply.asked_at,
             timings_ms=dict(reply.timings_ms),
+            first_claim_ms=reply.first_claim_ms,
             cost_usd=reply.cost_usd,
             tokens=reply.tokens,
+            surface=reply.surface,
+            searched=reply.searched or reply.question,
+            conversation_id=reply.conversation_id,
+            model=reply.model,
+            cache=reply.cache,
+            budget=reply.budget,
+            degraded=reply.degraded,
+            trace_id=reply.trace_id,
+            steps=[ShownStep.of(step) for step in reply.steps],
         )
 
 
@@ -265,7 +333,8 @@ def why(outcome: Answer | Refusal) -> str:
         sources = sorted({_source(citation) for citation in cited.values()})
         shown = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
         passages = "1 passage" if len(cited) == 1 else f"{len(cited)} passages"
-        return f"The answer is quoted from {passages} that you may read, of {shown}."
+        made = "is quoted from" if outcome.tier is Tier.EXTRACTIVE else "was written by a model and rests on"
+        return f"The answer {made} {passages} that you may read, of {shown}."
     return {
         RefusalReason.NO_EVIDENCE: "Nothing is shown because no passage that you may read carries the answer.",
         RefusalReason.INSUFFICIENT_EVIDENCE: "Nothing is shown because the nearest passages do not settle the question.",
@@ -285,7 +354,7 @@ def _answer(answer: Answer) -> ShownAnswer:
         claims=[ShownClaim.of(claim) for claim in answer.claims],
         tier=answer.tier,
         ai_generated=answer.tier is not Tier.EXTRACTIVE,
-        label=LABEL,
+        label=LABEL if answer.tier is Tier.EXTRACTIVE else AI_LABEL,
     )
 
 

@@ -8,9 +8,12 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from surefoot.api.schemas.texts import Line, Sent, Shown
 from surefoot.domain.answers import RefusalReason, Tier
+from surefoot.domain.budgets import BudgetLevel
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.identity import TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
+from surefoot.domain.replies import CacheUse
+from surefoot.domain.routing import Degraded, EscalationReason, StepOutcome
 from surefoot.governance.issuers import MAX_KEYS
 
 _KEY: dict[str, JsonValue] = {
@@ -51,8 +54,33 @@ _RECORD: dict[str, JsonValue] = {
     ],
     "closest": [],
     "timings_ms": {"encode": 2.4, "search": 1.6, "answer": 3.1},
+    "first_claim_ms": None,
     "cost_usd": 0.0,
     "tokens": 0,
+    "surface": "help",
+    "searched": "How long does a refund take?",
+    "conversation_id": "",
+    "model": "",
+    "cache": "miss",
+    "budget": "normal",
+    "degraded": None,
+    "prompt_fingerprint": "",
+    "trace_id": "0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
+    "steps": [
+        {
+            "tier": "extractive",
+            "model": "",
+            "purpose": "answer",
+            "outcome": "accepted",
+            "escalated_because": None,
+            "reasons": [],
+            "cost_usd": 0.0,
+            "input_tokens": 0,
+            "output_tokens": 0,
+            "cached_tokens": 0,
+            "latency_ms": 3.1,
+        }
+    ],
 }
 
 
@@ -197,6 +225,22 @@ class RecordedClaim(Shown):
     support: float
 
 
+class RecordedStep(Shown):
+    """One attempt at the answer. `reasons` are the gate's and the transport's sentences; they may repeat a model's words."""
+
+    tier: Tier
+    model: str
+    purpose: str
+    outcome: StepOutcome
+    escalated_because: EscalationReason | None
+    reasons: list[str]
+    cost_usd: float
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    latency_ms: float
+
+
 class RecordedReply(Shown):
     """A reply as the ledger keeps it. Who asked is kept as a hash alone."""
 
@@ -213,8 +257,19 @@ class RecordedReply(Shown):
     citations: list[RecordedSpan]
     closest: list[RecordedSpan]
     timings_ms: dict[str, float]
+    first_claim_ms: float | None = None
     cost_usd: float
     tokens: int
+    surface: str = "help"
+    searched: str = ""
+    conversation_id: str = ""
+    model: str = ""
+    cache: CacheUse = CacheUse.MISS
+    budget: BudgetLevel = BudgetLevel.NORMAL
+    degraded: Degraded | None = None
+    prompt_fingerprint: str = ""
+    trace_id: str = ""
+    steps: list[RecordedStep] = []
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
 
