@@ -109,6 +109,7 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         ("get", "/v1/keys", {}, shared.admin_key(), None),
         ("put", "/v1/issuers", {}, shared.admin_key(), document["components"]["schemas"]["SentIssuer"]["examples"][0]),
         ("get", "/v1/issuers", {}, shared.admin_key(), None),
+        ("get", "/v1/budgets", {}, shared.admin_key(), None),
         ("get", "/healthz", {}, {}, None),
         ("get", "/readyz", {}, {}, None),
     ]

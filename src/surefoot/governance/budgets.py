@@ -1,13 +1,13 @@
 """Spending is reserved before it happens and settled after, on every meter that counts it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
 from surefoot.core.clock import Clock
 from surefoot.core.errors import InvalidInput
 from surefoot.core.ids import new_id
+from surefoot.domain.budget_report import BudgetReport, MeterReport
 from surefoot.domain.budgets import (
     NANO_USD,
     Account,
@@ -31,44 +31,6 @@ from surefoot.ports import Store, UnitOfWork
 EVENT_PREFIX = "surefoot.budget."
 CROSSED, WRITTEN_OFF = f"{EVENT_PREFIX}crossed", f"{EVENT_PREFIX}written_off"
 _DESCENDING = (BudgetLevel.EXHAUSTED, BudgetLevel.SMALL_ONLY, BudgetLevel.WARN)
-
-
-@dataclass(frozen=True, slots=True)
-class MeterReport:
-    """One meter as it stands, and when it reaches its limit at this pace (None: not within its period)."""
-
-    state: MeterState
-    forecast: datetime | None
-
-    @property
-    def has_limit(self) -> bool:
-        """Whether anything limits this meter; else it only counts."""
-        return self.state.limit != Limit()
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetReport:
-    """A tenant's budgets at one moment. `meters` are of the current periods: those of everything and of surfaces, limits on
-    which nothing was spent yet included, then of viewers, the nearest to a limit and the dearest first; of these
-    `viewers_left_out` are not shown. `events` are crossings and write-offs, newest first.
-    """
-
-    tenant: TenantId
-    now: datetime
-    meters: tuple[MeterReport, ...]
-    viewers_left_out: int
-    open_reservations: tuple[Reservation, ...]
-    events: tuple[OutgoingEvent, ...]
-
-    @property
-    def level(self) -> BudgetLevel:
-        """The worst level of a meter that counts more than one viewer."""
-        return BudgetState.of(meter.state for meter in self.meters if not meter.state.key.viewer_hash).level
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing was spent or reserved in the current periods."""
-        return not self.open_reservations and all(m.state.spent + m.state.reserved == Spend() for m in self.meters)
 
 
 class Budgets:
