@@ -1,4 +1,4 @@
-"""Answers as server-sent events: each claim once it is verified, then the whole reply; and questions nobody waits for any more."""
+"""Answers as server-sent events, each claim once it is verified, then the whole reply; and callers who hang up."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
