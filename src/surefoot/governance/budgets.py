@@ -87,18 +87,16 @@ class Budgets:
                 return reservation
         return self._no_room(tenant, full, limits[full], amount, now)
 
-    def settle(self, tenant: TenantId, reservation: Reservation, actual: Spend) -> bool:
-        """The reservation is gone and `actual` counts as spent. False, with no change, when it was settled before, or
-        written off, which counted all of it. `actual` may be more than was reserved: what was spent is never denied.
+    def settle(self, tenant: TenantId, reservation: Reservation, actual: Spend) -> None:
+        """The reservation is gone and `actual` counts as spent. Nothing changes when it was settled before, or written off,
+        which counted all of it. `actual` may be more than was reserved: what was spent is never denied.
         """
         _check(actual)
         now = self._clock.now()
         with self._store.begin() as work:
-            if work.meters.settle(tenant, reservation.reservation_id, actual) is None:
-                return False
-            self._announce(work, tenant, self._limits_of(tenant, reservation.meters), now)
-            work.commit()
-        return True
+            if work.meters.settle(tenant, reservation.reservation_id, actual) is not None:
+                self._announce(work, tenant, self._limits_of(tenant, reservation.meters), now)
+                work.commit()
 
     def write_off(self, tenant: TenantId) -> list[Reservation]:
         """Every reservation that expired counts as spent in full, because nobody can know that it was not; an event

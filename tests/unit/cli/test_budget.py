@@ -96,7 +96,7 @@ def test_the_command_shows_what_is_in_the_database(tmp_path: Path, monkeypatch: 
     arguments = ["budget", "--tenant", "acme", "--data-dir", "data"]
     assert "acme has spent nothing" in run.invoke(app, arguments).stdout
     budgets = Budgets(store, SystemClock(), NO_MODELS)
-    assert budgets.settle(ACME, reserve(budgets, Spend(3 * NANO_USD, 70)), Spend(2 * NANO_USD, 60))
+    budgets.settle(ACME, reserve(budgets, Spend(3 * NANO_USD, 70)), Spend(2 * NANO_USD, 60))
     store.close()
     record = json.loads(run.invoke(app, [*arguments, "--json"]).stdout)
     assert [(meter["spent_usd"], meter["spent_tokens"], meter["reserved_usd"]) for meter in record["meters"]] == [
