@@ -87,8 +87,13 @@ class Support:
             return SupportScore(0.0, ("There is no evidence." if said else "The claim says nothing.",))
         if any(_holds_exactly(text, said) for text in texts):
             return SupportScore(1.0, ())
-        compared = compare(said, evidence, self._encoder, locale)
-        return SupportScore(min(_EXACT, self._card.probability(compared.features())), tuple(compared.reasons()))
+        return self.weigh(claim, evidence, locale=locale)[0]
+
+    def weigh(self, claim: str, evidence: Sequence[str], *, locale: str = "en") -> "tuple[SupportScore, Comparison]":
+        """The score by what the claim and the evidence say, exact quote or not, and the comparison it rests on."""
+        compared = compare(plain(claim), evidence, self._encoder, locale)
+        score = min(_EXACT, self._card.probability(compared.features()))
+        return SupportScore(score, tuple(compared.reasons())), compared
 
 
 def _holds_exactly(text: str, said: str) -> bool:

@@ -1,0 +1,200 @@
+"""Where a claim departs from the sentences it quotes in a fact: number, unit, date, name, negation, modality or limit.
+
+The claim is laid along the sentence that shares most with it, word by word. What stands in both places may be told in any
+order and with other words around it; a fact that is exchanged, added or left out is a departure, however alike the rest is.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from surefoot.assistant.facts import canonical_number, facts_of
+from surefoot.assistant.gate.tokens import Kind, Token, identifiers_in, tokens_of
+from surefoot.domain.sentences import plain, sentences
+
+_DIGITS = re.compile(r"\d+")
+_NUMBER = re.compile(r"[-\u2212]?\d(?:[\d.,\u2019']*\d)?|\d")
+_WORD = re.compile(r"\w+")
+_SMALL_BLOCK = 8
+_MOVED_TOKENS = 2
+_NEAR_SHARE = 0.999
+_MOVES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """What kind of fact differs, and a sentence for a person about it."""
+
+    kind: Kind
+    reason: str
+
+
+def departures(
+    claim: str, quotes: Sequence[str], around: Sequence[str], known_names: frozenset[str] = frozenset()
+) -> list[Departure]:
+    """Every fact in which the claim departs from its quotes; none for a claim that is told in their words.
+
+    Numbers, dates, units, names and identifiers must be in the `quotes` themselves; negation, modality and limits are those
+    of `around`, the whole sentences the quotes are cut from, so that a quote cannot be cut free of its “not”.
+    """
+    said = plain(claim)
+    quoted = "\n".join(map(plain, quotes))
+    found = [*_numbers(said, quoted), *_dates_and_units(said, quoted), *_names(said, quoted, known_names)]
+    evidence = [tokens for text in around for tokens in _sentence_tokens(text, known_names)]
+    for tokens in _sentence_tokens(claim, known_names):
+        candidates = [_along(other, tokens) for other in _nearest(tokens, evidence)]
+        if candidates:
+            # Of sentences that share equally much, each may be the one that is meant.
+            found.extend(departure for candidate in candidates for departure in candidate)
+    return list(dict.fromkeys(found))
+
+
+def _sentence_tokens(text: str, known_names: frozenset[str]) -> list[list[Token]]:
+    found = [tokens_of(plain(text[start:end]), known_names) for start, end in sentences(text)]
+    return [tokens for tokens in found if tokens]
+
+
+def _numbers(said: str, quoted: str) -> Iterator[Departure]:
+    """Each number of the claim that the quotes do not have, or have less often; digits inside words included."""
+    have = Counter(canonical_number(number) for number in _NUMBER.findall(quoted))
+    runs = Counter(_DIGITS.findall(quoted))
+    for match in _NUMBER.finditer(said):
+        value = canonical_number(match[0])
+        if have[value] > 0:
+            have[value] -= 1
+            continue
+        if not all(runs[run] > 0 for run in _DIGITS.findall(match[0])) or value not in {canonical_number(run) for run in runs}:
+            yield Departure(Kind.NUMBER, f"The number {match[0]} is not in the quotes.")
+        else:
+            runs.subtract(_DIGITS.findall(match[0]))
+    spelled = facts_of(quoted).numbers
+    for value in sorted(facts_of(said).numbers - spelled - {canonical_number(number) for number in _NUMBER.findall(said)}):
+        if value not in {canonical_number(number) for number in _NUMBER.findall(quoted)}:
+            yield Departure(Kind.NUMBER, f"The number {value} is not in the quotes.")
+
+
+def _dates_and_units(said: str, quoted: str) -> Iterator[Departure]:
+    claim, evidence = facts_of(said), facts_of(quoted)
+    for date in sorted(claim.dates - evidence.dates):
+        yield Departure(Kind.DATE, f"The date {date.removeprefix('month ')} is not in the quotes.")
+    for quantity in sorted(claim.quantities, key=lambda q: (q.value, q.unit)):
+        units = {other.unit for other in evidence.quantities if other.value == quantity.value}
+        if quantity.unit and units and quantity.unit not in units:
+            yield Departure(Kind.UNIT, f"The quotes have {quantity.value} with another unit than {quantity.unit}.")
+
+
+def _names(said: str, quoted: str, known_names: frozenset[str]) -> Iterator[Departure]:
+    have = frozenset(_WORD.findall(quoted.lower()))
+    wanted = {token.shown for token in tokens_of(said, known_names) if token.kind is Kind.NAME}
+    for name in sorted(wanted):
+        if not all(part in have for part in _WORD.findall(name.lower())):
+            yield Departure(Kind.NAME, f"The name \u201c{name}\u201d is not in the quotes.")
+    lowered = quoted.lower()
+    for identifier in sorted(identifiers_in(said) - identifiers_in(quoted)):
+        if identifier not in lowered or not all(part in have for part in _WORD.findall(identifier)):
+            yield Departure(Kind.NAME, f"\u201c{identifier}\u201d is not in the quotes.")
+
+
+def _nearest(claim: Sequence[Token], evidence: Sequence[list[Token]]) -> list[list[Token]]:
+    """The sentences of the evidence that share most with the claim: all that share equally much, none without any."""
+    wanted = Counter(token.key for token in claim)
+
+    def shared(tokens: Sequence[Token]) -> float:
+        weights = Counter(token.key for token in tokens) & wanted
+        return sum(count * (1.0 if len(key) > 3 else 0.3) for key, count in weights.items())
+
+    scores = [shared(tokens) for tokens in evidence]
+    best = max(scores, default=0.0)
+    near = [tokens for tokens, score in zip(evidence, scores, strict=True) if score > 0 and score >= _NEAR_SHARE * best]
+    keys = list(dict.fromkeys(tuple(token.key for token in tokens) for tokens in near))
+    return [next(tokens for tokens in near if tuple(token.key for token in tokens) == key) for key in keys]
+
+
+def _along(evidence: Sequence[Token], claim: Sequence[Token]) -> list[Departure]:
+    """The departures of the claim from one sentence."""
+    left, right = list(evidence), list(claim)
+    found: list[Departure] = []
+    for move in range(_MOVES):
+        # A word alone that stands elsewhere was not moved: “owners can, members cannot” is not “owners cannot, members can”.
+        left, right, more, moved = _laid(left, right, least=_MOVED_TOKENS if move else 1)
+        found.extend(more)
+        if not moved or not left or not right:
+            break
+    return [*found, *_added(right, evidence), *_left_out(left)]
+
+
+def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple[list[Token], list[Token], list[Departure], bool]:
+    """What is left of both sides when the equal runs of at least `least` tokens are laid on each other, the facts exchanged in
+    between, and whether any run was laid.
+    """
+    matcher = SequenceMatcher(None, [t.key for t in left], [t.key for t in right], autojunk=False)
+    rest_left: list[Token] = []
+    rest_right: list[Token] = []
+    found: list[Departure] = []
+    moved = False
+    for operation, a, b, c, d in matcher.get_opcodes():
+        old, new = list(left[a:b]), list(right[c:d])
+        if operation == "equal" and b - a >= least:
+            moved = True
+            continue
+        if operation == "replace" and len(old) <= _SMALL_BLOCK and len(new) <= _SMALL_BLOCK:
+            old, new, exchanged = _exchanged(old, new)
+            found.extend(exchanged)
+        rest_left.extend(old)
+        rest_right.extend(new)
+    return rest_left, rest_right, found, moved
+
+
+def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[Token], list[Departure]]:
+    """The facts of one kind that stand on both sides with different groups; equal groups are taken off both sides."""
+    found = []
+    for token in list(new):
+        same = next((other for other in old if other.kind is token.kind and other.group == token.group), None)
+        if token.kind is not Kind.WORD and same is not None:
+            old.remove(same)
+            new.remove(token)
+    for kind in Kind:
+        stated, claimed = ([t for t in side if t.kind is kind] for side in (old, new))
+        if kind is not Kind.WORD and stated and claimed:
+            found.append(
+                Departure(
+                    kind, f"The claim says \u201c{claimed[0].shown}\u201d where the quote says \u201c{stated[0].shown}\u201d."
+                )
+            )
+            old = [t for t in old if t.kind is not kind]
+            new = [t for t in new if t.kind is not kind]
+    names = [t for t in old if t.kind in (Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE)]
+    if len(names) == 1 and len(old) == 1 and len(new) == 1 and not found:
+        found.append(
+            Departure(
+                names[0].kind, f"The claim says \u201c{new[0].shown}\u201d where the quote says \u201c{old[0].shown}\u201d."
+            )
+        )
+        return [], [], found
+    return old, new, found
+
+
+def _added(rest: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
+    """What the claim has over the sentence: a negation always departs, a limit or an obligation when the sentence has none."""
+    groups = {token.group for token in evidence}
+    for token in rest:
+        if token.kind is Kind.NEGATION:
+            yield Departure(Kind.NEGATION, f"The claim says \u201c{token.shown}\u201d, the quote does not.")
+        elif token.kind is Kind.LIMIT and token.group in _STRONG_LIMITS and token.group not in groups:
+            yield Departure(Kind.LIMIT, f"The claim says \u201c{token.shown}\u201d, the quote does not.")
+        elif token.kind is Kind.MODALITY and token.group == "must" and "may" in groups and "must" not in groups:
+            yield Departure(Kind.MODALITY, "The claim and the quote differ in whether it must be or may be.")
+
+
+def _left_out(rest: Sequence[Token]) -> Iterator[Departure]:
+    """What the sentence has and the claim leaves out, so that it says more than the sentence: a negation, an exception."""
+    for token in rest:
+        if token.kind is Kind.NEGATION:
+            yield Departure(Kind.NEGATION, f"The quote's sentence says \u201c{token.shown}\u201d, the claim does not.")
+        elif token.kind is Kind.LIMIT and token.group in ("only", "unless"):
+            yield Departure(Kind.LIMIT, f"The quote's sentence says \u201c{token.shown}\u201d, the claim does not.")
+
+
+_STRONG_LIMITS = ("only", "unless", "always")
