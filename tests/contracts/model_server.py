@@ -15,6 +15,7 @@ class ModelServer(ThreadingHTTPServer):
     """Remembers what it was asked, and whether a caller went away."""
 
     daemon_threads = True
+    request_queue_size = 64
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Provider)
@@ -162,7 +163,7 @@ class _Provider(BaseHTTPRequestHandler):
         if not body.get("stream"):
             return self._json(200, b"<html>secret-prompt-word</html>")
         self._begin_stream()
-        self._send(b"data: {\"choices\": [oops secret-prompt-word\n\n")
+        self._send(b'data: {"choices": [oops secret-prompt-word\n\n')
         return self._end_stream()
 
     def _do_cut(self, body: dict[str, Any]) -> None:

@@ -6,16 +6,24 @@ only as one of the codes below.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+import anyio
+import httpx
+import orjson
+
 from surefoot.adapters.addresses import literal_address, target_of
+from surefoot.core.deadline import Deadline
 from surefoot.core.errors import ModelRejected, ModelTimedOut, ModelUnavailable, OutboundRefused, SurefootError
 from surefoot.domain.models import FinishReason, ModelRequest, Usage
 from surefoot.domain.policies import CatalogEntry
 
 MAX_RESPONSE_BYTES = 8_000_000
+# After the last event the end of the body is awaited this long, so that the connection can be used again.
+FAREWELL_SECONDS = 0.1
 _MAX_RETRY_AFTER_SECONDS = 3_600
 _MAX_TOKENS = 1_000_000_000
 
@@ -120,3 +128,43 @@ def counted(input_tokens: object, output_tokens: object, cached_tokens: object) 
 def estimated(request: ModelRequest, output_bytes: int) -> Usage:
     """The most tokens that can have been used: a byte-level tokenizer never makes more tokens than bytes."""
     return Usage(request.input_bytes(), output_bytes, is_estimate=True)
+
+
+def error_codes(body: bytes) -> list[object]:
+    """What the provider may have called the error in this body, wherever it stands."""
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    return codes_in(answer.get("error")) if isinstance(answer, dict) else []
+
+
+def codes_in(error: object) -> list[object]:
+    """What the provider may have called this error."""
+    return [error.get("code"), error.get("type")] if isinstance(error, dict) else []
+
+
+class CallWait:
+    """Bounds every wait of one call by its one deadline, and tells a failure in our own words."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.name = name
+        self.deadline = Deadline.after(seconds)
+        self.seconds = seconds
+
+    def require_time(self) -> None:
+        """Raises ModelTimedOut when none is left, before anybody is asked."""
+        if self.deadline.is_over:
+            raise timed_out(self.name, self.seconds)
+
+    @contextmanager
+    def bounded(self) -> Iterator[None]:
+        """Raises ModelTimedOut when the deadline passes inside, ModelUnavailable when the connection fails."""
+        try:
+            with anyio.fail_after(self.deadline.left_seconds):
+                yield
+        except TimeoutError:
+            raise timed_out(self.name, self.seconds) from None
+        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+            # The library's message may quote a header, so only the kind of failure is told.
+            raise broken(self.name, f"the connection failed ({type(error).__name__})") from None

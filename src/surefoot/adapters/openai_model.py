@@ -1,8 +1,7 @@
 """Models behind the OpenAI wire format, asked over HTTP directly: OpenAI itself and every server that speaks like it."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import anyio
@@ -12,18 +11,20 @@ import orjson
 from surefoot.adapters.addresses import target_of
 from surefoot.adapters.connections import LoopConnections
 from surefoot.adapters.model_calls import (
+    FAREWELL_SECONDS,
     MAX_RESPONSE_BYTES,
+    CallWait,
     api_key,
     broken,
+    codes_in,
     counted,
+    error_codes,
     estimated,
     failure_of_status,
     finish_of,
     refuse_when_offline,
-    timed_out,
 )
 from surefoot.adapters.server_sent_events import EventReader
-from surefoot.core.deadline import Deadline
 from surefoot.core.errors import InvalidSettings, ModelUnavailable
 from surefoot.domain.identity import TenantId
 from surefoot.domain.models import FinishReason, ModelCard, ModelRequest, Piece, Usage
@@ -34,8 +35,6 @@ _OPENAI_HOST = "api.openai.com"
 # OpenAI's reasoning models refuse a temperature and the older name of the output limit.
 _REASONING_MODEL = re.compile(r"(o[0-9]|gpt-5)")
 _MAX_ERROR_BYTES = 64_000
-# After the last event the end of the body is awaited this long, so that the connection can be used again.
-_FAREWELL_SECONDS = 0.1
 
 
 class OpenAiModel:
@@ -79,16 +78,15 @@ class OpenAiModel:
             refuse_when_offline(name, self._base_url)
         streams = request.stream and self.card.streaming
         message = self._message(request, streams=streams)
-        wait = _Wait(name, request.timeout_seconds)
-        if wait.deadline.is_over:
-            raise timed_out(name, request.timeout_seconds)
+        wait = CallWait(name, request.timeout_seconds)
+        wait.require_time()
         pool = await self._connections.pool()
         with wait.bounded():
             response = await pool.handle_async_request(message)
         body = _Body(response, wait)
         try:
             if response.status_code != 200:
-                codes = _error_codes(await body.beginning(_MAX_ERROR_BYTES))
+                codes = error_codes(await body.beginning(_MAX_ERROR_BYTES))
                 raise failure_of_status(name, response.status_code, response.headers.get("retry-after"), codes)
             body.refuse_compressed()
             if not streams:
@@ -131,31 +129,10 @@ class OpenAiModel:
         return httpx.Request("POST", self._url, headers=headers, content=orjson.dumps(fields))
 
 
-class _Wait:
-    """Bounds every wait of one call by its one deadline, and tells a failure in our own words."""
-
-    def __init__(self, name: str, seconds: float) -> None:
-        self.name = name
-        self.deadline = Deadline.after(seconds)
-        self._seconds = seconds
-
-    @contextmanager
-    def bounded(self) -> Iterator[None]:
-        """Raises ModelTimedOut when the deadline passes inside, ModelUnavailable when the connection fails."""
-        try:
-            with anyio.fail_after(self.deadline.left_seconds):
-                yield
-        except TimeoutError:
-            raise timed_out(self.name, self._seconds) from None
-        except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            # The library's message may quote a header, so only the kind of failure is told.
-            raise broken(self.name, f"the connection failed ({type(error).__name__})") from None
-
-
 class _Body:
     """The bytes of an answer, read within the deadline and the size limit."""
 
-    def __init__(self, response: httpx.Response, wait: _Wait) -> None:
+    def __init__(self, response: httpx.Response, wait: CallWait) -> None:
         self._response = response
         self._wait = wait
         self._chunks = response.aiter_raw()
@@ -194,7 +171,7 @@ class _Body:
 
     async def farewell(self) -> None:
         """The end of the body was read when it came at once."""
-        with anyio.move_on_after(min(_FAREWELL_SECONDS, self._wait.deadline.left_seconds)):
+        with anyio.move_on_after(min(FAREWELL_SECONDS, self._wait.deadline.left_seconds)):
             try:
                 while await self.next():
                     pass
@@ -238,7 +215,7 @@ class _StreamedReply:
             return ""
         event = _parsed(self._name, data.encode())
         if event.get("error"):
-            raise failure_of_status(self._name, 503, codes=_codes_in(event["error"]))
+            raise failure_of_status(self._name, 503, codes=codes_in(event["error"]))
         self._model = self._model or _model_of(event)
         self._usage = _usage_of(event) or self._usage
         match event.get("choices"):
@@ -261,7 +238,7 @@ class _StreamedReply:
 def _whole(name: str, request: ModelRequest, body: bytes) -> Piece:
     answer = _parsed(name, body)
     if answer.get("error"):
-        raise failure_of_status(name, 503, codes=_codes_in(answer["error"]))
+        raise failure_of_status(name, 503, codes=codes_in(answer["error"]))
     match answer.get("choices"):
         case [{"message": dict(message), **choice}, *_]:
             content = message.get("content")
@@ -294,15 +271,3 @@ def _usage_of(answer: dict[str, Any]) -> Usage | None:
 def _model_of(answer: dict[str, Any]) -> str:
     model = answer.get("model")
     return model[:100] if isinstance(model, str) else ""
-
-
-def _error_codes(body: bytes) -> list[object]:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return []
-    return _codes_in(answer.get("error")) if isinstance(answer, dict) else []
-
-
-def _codes_in(error: object) -> list[object]:
-    return [error.get("code"), error.get("type")] if isinstance(error, dict) else []
