@@ -14,7 +14,9 @@ from fastapi import FastAPI
 from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.adapters.memory.fetcher import MemoryFetcher
 from surefoot.adapters.memory.index import MemoryIndex
+from surefoot.adapters.memory.sink import MemorySink
 from surefoot.adapters.memory.store import MemoryStore
+from surefoot.adapters.prometheus_observer import PrometheusObserver
 from surefoot.api.app import create_app
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.answerability import AnswerabilityModel
@@ -29,6 +31,7 @@ from surefoot.domain.keys import Issuer, Scope
 from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.governance import server_keys, tokens
 from surefoot.governance.budgets import Budgets
+from surefoot.governance.courier import Courier
 from surefoot.ports import AccessSnapshot, Encoder
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.search import Searcher, SearchOptions
@@ -162,6 +165,8 @@ def compose(settings: Settings, clock: FixedClock, encoder: Encoder, policy: Mod
         ingest=Ingest(store, index, encoder, clock, IngestOptions(200, 0, read_limits(settings))),
         policy=policy,
         budgets=Budgets(store, clock, policy),
+        courier=Courier(store, MemorySink(), clock),
+        metrics=PrometheusObserver(tenants=settings.metrics_tenants),
     )
 
 
@@ -183,7 +188,7 @@ def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
 def world(*, encoder: Encoder | None = None, policy: ModelPolicy = NO_MODELS, **settings: Any) -> Iterator[World]:
     """acme with an open and a restricted document, globex with one of its own; closed after the block."""
     clock = FixedClock(NOW)
-    surefoot = compose(Settings(offline=True, **settings), clock, encoder or HashingEncoder(), policy)
+    surefoot = compose(Settings(**{"offline": True, "events_seconds": 0, **settings}), clock, encoder or HashingEncoder(), policy)
     tenants = {name: add_tenant(surefoot, name) for name in (ACME, GLOBEX)}
     with serve(create_app(surefoot)) as client:
         made = World(surefoot, clock, client, tenants)

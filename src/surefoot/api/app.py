@@ -5,15 +5,17 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 
+import anyio
 import anyio.to_thread
 from fastapi import FastAPI
 
 from surefoot.api import errors
+from surefoot.api.deliveries import deliver_while_running
 from surefoot.api.deps import Face
 from surefoot.api.edge import Edge, check_origins
 from surefoot.api.limits import Admission
 from surefoot.api.openapi import describe
-from surefoot.api.routes import ask, budgets, documents, health, issuers, keys, pages, replies
+from surefoot.api.routes import ask, budgets, documents, health, issuers, keys, metrics, pages, replies
 from surefoot.api.schemas.problems import Problem
 from surefoot.bootstrap import Surefoot
 
@@ -39,7 +41,12 @@ def create_app(surefoot: Surefoot) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await anyio.to_thread.run_sync(surefoot.start)
         try:
-            yield
+            async with anyio.create_task_group() as background:
+                if settings.events_seconds:
+                    every = settings.events_seconds
+                    background.start_soon(partial(deliver_while_running, surefoot.courier, every_seconds=every))
+                yield
+                background.cancel_scope.cancel()
         finally:
             await anyio.to_thread.run_sync(surefoot.close)
 
@@ -62,7 +69,7 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         administration=Admission(concurrent=_ADMINISTRATION_PLACES, waiting=_ADMINISTRATION_PLACES * _WAITING_PER_PLACE),
     )
     errors.install(app)
-    for routes in (ask, documents, replies, budgets, keys, issuers, health, pages):
+    for routes in (ask, documents, replies, budgets, keys, issuers, health, metrics, pages):
         app.include_router(routes.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, clock=surefoot.clock, origins=origins, public_url=settings.public_url)

@@ -11,7 +11,7 @@ from surefoot.cli.context import EXIT_ENVIRONMENT, DataDirOption, JsonOption, lo
 from surefoot.core.errors import SurefootError
 from surefoot.core.settings import LoadedSettings, Settings
 
-_SECRET_SETTINGS = frozenset({"database_url"})
+_SECRET_SETTINGS = frozenset({"database_url", "metrics_token"})
 
 
 def doctor(

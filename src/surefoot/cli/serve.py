@@ -7,6 +7,7 @@ import typer
 import uvicorn
 
 from surefoot.cli.context import DataDirOption, loaded, plain_errors, product, progress_console
+from surefoot.core.redaction import log_config
 from surefoot.core.settings import ENV_PREFIX
 
 
@@ -33,5 +34,6 @@ def serve(
         port=settings.port,
         workers=settings.workers,
         log_level="warning",
+        log_config=log_config(),
         server_header=False,
     )

@@ -1,0 +1,59 @@
+"""Log lines without secrets, whoever wrote them: the last step before a line is written takes them out."""
+
+import logging
+import re
+from typing import Any
+
+REDACTED = "[redacted]"
+
+# A value in quotes, or the rest of its line, or one word.
+_QUOTED = r"'[^'\r\n]*'|\"[^\"\r\n]*\""
+_LINE, _WORD = r"[^'\"\s][^\r\n'\"]*", r"[^\s'\"&,;)}\]]+"
+_NAMES = r"api[_-]?key|access[_-]?key|[a-z_-]*secret|passw(?:or)?d|pwd|[a-z]+[_-]token|credentials?"
+_RULES = tuple(
+    (re.compile(pattern, re.IGNORECASE), replacement)
+    for pattern, replacement in (
+        # The value of an Authorization header, whatever its scheme and however the headers are printed.
+        (rf"((?:proxy-)?authorization['\"]?\s*[:=,]\s*b?)(?:{_QUOTED}|{_LINE})", rf"\1{REDACTED}"),
+        (r"\b(bearer|basic)\s+[a-z0-9._~+/=-]{12,}", rf"\1 {REDACTED}"),
+        # Keys by their marks: our server keys and those of model providers, webhook secrets, tokens in JWS or JWE form.
+        (r"\b(?:sk|pk|rk)[_-][a-z0-9_-]{8,}", REDACTED),
+        (r"\bwhsec_[a-z0-9+/=_-]*", REDACTED),
+        (r"\beyJ[a-z0-9_-]{4,}(?:\.[a-z0-9_-]*){0,4}", REDACTED),
+        # Named values, as in queries, headers, JSON and keyword arguments; and the password in a URL.
+        (rf"\b((?:{_NAMES})['\"]?\s*[:=]\s*b?)(?:{_QUOTED}|{_WORD})", rf"\1{REDACTED}"),
+        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:)[^\s/@'\"]+@", rf"\1{REDACTED}@"),
+    )
+)
+
+
+def redact(text: str) -> str:
+    """The text with `[redacted]` for everything that looks like a secret; it takes out too much rather than too little."""
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class RedactingFormatter(logging.Formatter):
+    """Writes a record as the standard formatter does, then redacts the whole line: arguments and tracebacks included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+def log_config(level: str = "WARNING") -> dict[str, Any]:
+    """A configuration for `logging.config.dictConfig`: every logger writes to standard error, and every line is redacted."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "redacted": {
+                "()": "surefoot.core.redaction.RedactingFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "redacted", "stream": "ext://sys.stderr"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # Uvicorn's own loggers get no handlers of theirs: what they say passes the one that redacts.
+        "loggers": {name: {"handlers": [], "propagate": True} for name in ("uvicorn", "uvicorn.error", "uvicorn.access")},
+    }
