@@ -6,10 +6,11 @@ from typing import Any
 
 REDACTED = "[redacted]"
 
+# Repetitions that may begin at every word are bounded, so that a hostile line costs no more than its length.
 # A value in quotes, or the rest of its line, or one word.
 _QUOTED = r"'[^'\r\n]*'|\"[^\"\r\n]*\""
 _LINE, _WORD = r"[^'\"\s][^\r\n'\"]*", r"[^\s'\"&,;)}\]]+"
-_NAMES = r"api[_-]?key|access[_-]?key|[a-z_-]*secret|passw(?:or)?d|pwd|[a-z]+[_-]token|credentials?"
+_NAMES = r"api[_-]?key|access[_-]?key|[a-z_-]{0,32}secret|passw(?:or)?d|pwd|[a-z]{1,32}[_-]token|credentials?"
 _RULES = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
@@ -22,7 +23,7 @@ _RULES = tuple(
         (r"\beyJ[a-z0-9_-]{4,}(?:\.[a-z0-9_-]*){0,4}", REDACTED),
         # Named values, as in queries, headers, JSON and keyword arguments; and the password in a URL.
         (rf"\b((?:{_NAMES})['\"]?\s*[:=]\s*b?)(?:{_QUOTED}|{_WORD})", rf"\1{REDACTED}"),
-        (r"(\b[a-z][a-z0-9+.-]*://[^\s/:@'\"]*:)[^\s/@'\"]+@", rf"\1{REDACTED}@"),
+        (r"(\b[a-z][a-z0-9+.-]{0,31}://[^\s/:@'\"]*:)[^\s/@'\"]+@", rf"\1{REDACTED}@"),
     )
 )
 
