@@ -1,6 +1,6 @@
 """A scripted brain as a LanguageModel: streams in small pieces, counts its usage, and gives up when its caller would."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 
 import anyio
@@ -37,7 +37,7 @@ class ScriptedModel:
         """What the model is called and costs."""
         return self._card
 
-    async def stream(self, tenant: TenantId, request: ModelRequest) -> AsyncIterator[Piece]:
+    async def stream(self, tenant: TenantId, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         """The reply as it arrives; tokens are counted as bytes / 4, rounded up, and said to be an estimate."""
         gives_up_at = anyio.current_time() + request.timeout_seconds
         script, dice = self._script(request)
