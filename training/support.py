@@ -130,7 +130,7 @@ _MODAL = {
 _MODALS = re.compile(rf"\b({'|'.join(_MODAL)})\b")
 _PLAN = re.compile(r"\b(Free|Starter|Pro|Team|Business|Premium|Enterprise|Basic|Plus|Cloud|Self-hosted)\b")
 _PLANS = ("Free", "Starter", "Pro", "Team", "Business", "Enterprise")
-_NAME = re.compile(r"(?<=\s)[A-Z][A-Za-z]+[a-z]\b")
+NAME = re.compile(r"(?<=\s)[A-Z][A-Za-z]+[a-z]\b")
 _OPENERS = re.compile(
     r"^(?:Note that|In addition,|However,|Also,|Additionally,|Then,?|Finally,|For example,|By default,|Please)\s+", re.IGNORECASE
 )
@@ -158,7 +158,7 @@ def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
         random = np.random.default_rng(place)
         site = path.name.split(".")[0]
         rows = read_rows(path)
-        names = [name for row in rows for name in _NAME.findall(row["text"])[:3]]
+        names = [name for row in rows for name in NAME.findall(row["text"])[:3]]
         made = 0
         for number in random.permutation(len(rows)):
             text = rows[number]["text"]
@@ -168,39 +168,41 @@ def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
             counted = [span for span in spans if _NUMBER.search(text[span[0] : span[1]])]
             start, end = (counted or spans)[random.integers(len(counted or spans))]
             sentence = plain(text[start:end])
-            wrong = [edit for edit in _changed(sentence, names, random) if edit != sentence]
+            wrong = [edit for _, edit in changed(sentence, names, random) if edit != sentence]
             if len(sentence) < 40 or not wrong:
                 continue
             made += 1
-            yield Pair("edits", site, _retold(sentence, random), (text,), True)
+            yield Pair("edits", site, retold(sentence, random), (text,), True)
             for edit in wrong[:MOST_EDITS_OF_A_SENTENCE]:
-                yield Pair("edits", site, _retold(edit, random), (text,), False)
+                yield Pair("edits", site, retold(edit, random), (text,), False)
 
 
-def _changed(sentence: str, names: Sequence[str], random: np.random.Generator) -> Iterator[str]:
+def changed(sentence: str, names: Sequence[str], random: np.random.Generator) -> Iterator[tuple[str, str]]:
+    """The sentence with one fact made another, once for each kind that it has, under the kind's name."""
     number = _NUMBER.search(sentence)
     if number:
         value = int(number[0])
-        yield _NUMBER.sub(str(value + int(random.choice([1, 2, 5, max(10, value)]))), sentence, count=1)
+        yield "number", _NUMBER.sub(str(value + int(random.choice([1, 2, 5, max(10, value)]))), sentence, count=1)
     unit = _UNIT.search(sentence)
     if unit:
-        yield _UNIT.sub(str(random.choice([u for u in _UNITS if not unit[0].startswith(u.rstrip("s"))])), sentence, count=1)
+        other = str(random.choice([u for u in _UNITS if not unit[0].startswith(u.rstrip("s"))]))
+        yield "unit", _UNIT.sub(other, sentence, count=1)
     plan = _PLAN.search(sentence)
     if plan:
-        yield _PLAN.sub(str(random.choice([other for other in _PLANS if other != plan[0]])), sentence, count=1)
+        yield "plan", _PLAN.sub(str(random.choice([other for other in _PLANS if other != plan[0]])), sentence, count=1)
     modal = _MODALS.search(sentence)
     if modal:
-        yield _MODALS.sub(_MODAL[modal[0]], sentence, count=1)
+        yield "modality", _MODALS.sub(_MODAL[modal[0]], sentence, count=1)
     if _NEGATIVE.search(sentence):
-        yield re.sub(r"\bcannot\b", "can", re.sub(r"n't\b| not\b", "", sentence, count=1), count=1)
+        yield "negation", re.sub(r"\bcannot\b", "can", re.sub(r"n't\b| not\b", "", sentence, count=1), count=1)
     elif _POSITIVE.search(sentence):
-        yield _POSITIVE.sub(r"\1 not", sentence, count=1)
-    name = _NAME.search(sentence)
+        yield "negation", _POSITIVE.sub(r"\1 not", sentence, count=1)
+    name = NAME.search(sentence)
     if name and names:
-        yield _NAME.sub(str(random.choice(names)), sentence, count=1)
+        yield "name", NAME.sub(str(random.choice(names)), sentence, count=1)
 
 
-def _retold(sentence: str, random: np.random.Generator) -> str:
+def retold(sentence: str, random: np.random.Generator) -> str:
     """The sentence in slightly other words: opener and brackets dropped, some words exchanged, clauses swapped."""
     told = _BRACKETS.sub("", _OPENERS.sub("", sentence))
     for word, other in _SYNONYMS.items():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from surefoot.assistant.facts import canonical_number, facts_of
-from surefoot.assistant.gate.tokens import Kind, Token, identifiers_in, tokens_of
+from surefoot.assistant.gate.tokens import Kind, Token, identifiers_in, tokens_of, unit_of
 from surefoot.domain.sentences import plain, sentences
 
 _DIGITS = re.compile(r"\d+")
@@ -165,15 +165,21 @@ def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[To
             )
             old = [t for t in old if t.kind is not kind]
             new = [t for t in new if t.kind is not kind]
-    names = [t for t in old if t.kind in (Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE)]
-    if len(names) == 1 and len(old) == 1 and len(new) == 1 and not found:
-        found.append(
-            Departure(
-                names[0].kind, f"The claim says \u201c{new[0].shown}\u201d where the quote says \u201c{old[0].shown}\u201d."
-            )
-        )
-        return [], [], found
+    lost = _kind_exchanged(old[0], new[0]) if len(old) == len(new) == 1 and not found else None
+    if lost is not None:
+        return [], [], [Departure(lost, f"The claim says “{new[0].shown}” where the quote says “{old[0].shown}”.")]
     return old, new, found
+
+
+def _kind_exchanged(old: Token, new: Token) -> Kind | None:
+    """The kind of fact that is lost or brought in when one word stands for another; None when it may be the same said anew."""
+    for token in (old, new):
+        if token.kind in (Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE):
+            return token.kind
+    units = unit_of(old.shown.lower()), unit_of(new.shown.lower())
+    if all(units) and units[0] != units[1]:
+        return Kind.UNIT
+    return Kind.NAME if old.inside_capital and new.inside_capital else None
 
 
 def _added(rest: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:

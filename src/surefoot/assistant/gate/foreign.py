@@ -9,14 +9,14 @@ from functools import lru_cache
 
 from surefoot.domain.sentences import plain
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\Z")
 # Every pattern is tried on text that is NFKC-normalised, in lower case, with single spaces.
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("link", re.compile(r"[a-z][a-z0-9+.-]{1,20}:/{1,3}\S{1,2000}")),
     ("link", re.compile(r"\b(?:www|ftp)\d?\.\S{1,2000}")),
     ("link", re.compile(r"\b(?:mailto|javascript|vbscript|data|tel|sms|file|blob|about|callto|hxxps?)\s?:\s?\S{1,2000}")),
-    ("link", re.compile(r"\b\w[\w-]{0,62}(?:\.\w[\w-]{0,62}){0,8}\.[^\W\d_][\w-]{1,23}\b(?:[/?#]\S{0,2000})?")),
+    ("link", re.compile(r"(?<![\w@.-])\w[\w-]{0,62}(?:\.\w[\w-]{0,62}){0,8}\.[^\W\d_][\w-]{1,23}\b(?:[/?#]\S{0,2000})?")),
     ("link", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[:/]\S{0,2000})?")),
     ("link", re.compile(r"\b\w{1,63}\s?[\[({<]?\s?\b(?:dot|punkt|punto)\b\s?[\])}>]?\s?(?:com|net|org|io|dev|app|co|de|ru)\b")),
     ("link", re.compile(r"\b\w{1,63}\s?[\[({<]\s?\.\s?[\])}>]\s?\w{2,24}\b")),
@@ -102,7 +102,7 @@ def _hidden_words(claim: str, quotes: Sequence[str]) -> str:
     written, read = Counter(_WORD.findall(folded(claim))), Counter(_WORD.findall(folded(plain(claim))))
     word: str
     for word in (written - read) | (read - written):
-        if word.strip("_") and not any(holds(quote, word) for quote in quotes):
+        if not any(holds(quote, word) for quote in quotes):
             return word
     return ""
 

@@ -1,7 +1,7 @@
 """A sentence as tokens, each with what about it a paraphrase may not change."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 
@@ -30,12 +30,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`key` is equal for two tokens that say the same; `group` for two that say the same fact, such as must and required."""
+    """`key` is equal for two tokens that say the same; `group` for two that say the same fact, such as must and required.
+
+    `inside_capital` says that it is capitalised and not the first of its sentence.
+    """
 
     key: str
     kind: Kind
     group: str
     shown: str
+    inside_capital: bool = False
 
 
 def _groups(**words: str) -> dict[str, str]:
@@ -82,7 +86,8 @@ def tokens_of(text: str, known_names: frozenset[str]) -> list[Token]:
     found: list[Token] = []
     for place, match in enumerate(matches):
         following = matches[place + 1][0].lower() if place + 1 < len(matches) else ""
-        found.extend(_tokens(text, match, following, known_names, found[-1] if found else None))
+        more = _tokens(text, match, following, known_names, found[-1] if found else None)
+        found.extend(replace(token, inside_capital=True) if place and match[0][0].isupper() else token for token in more)
     return found
 
 
@@ -139,6 +144,8 @@ def stem_of(word: str) -> str:
 def _is_name(text: str, match: re.Match[str]) -> bool:
     """Whether the word is capitalised and not merely the first of its sentence, or written as no ordinary word is."""
     shown = match[0]
+    if text[match.start() - 1 : match.start()].isdigit():
+        return False
     if shown[1:] != shown[1:].lower() and len(shown) > 1:
         return True
     if not shown[0].isupper() or len(shown) < 2:
