@@ -12,6 +12,7 @@ import typer.main
 from typer.exceptions import TyperException
 
 from surefoot.core.settings import Settings
+from surefoot.llm.policy_file import parse_policy
 from surefoot.retrieval.readers.formats import EXTENSIONS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -25,7 +26,8 @@ plan, run, receipt, rollback token, approver, budget, meter, reservation, event,
 card, reason code, exposure, holdout, propensity, cap, quiet hours, suite, gate verdict
 """
 
-BLOCK = re.compile(r"^```([a-z]*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A TOML block is settings, or with the name of that file behind it, models.toml.
+BLOCK = re.compile(r"^```([a-z]*(?: models\.toml)?)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|\$\(|&&|;|\|)\s*(?:\$ )?(?:\S*/)?surefoot(?= |$)([^\n]*)", re.MULTILINE)
 PATH = re.compile(r"`((?:src|tests|docs|eval_sets|training|benchmarks)/[\w./-]+)`")
@@ -117,6 +119,12 @@ def test_every_python_block_of_a_page_runs(page: Path) -> None:
 def test_every_toml_block_of_a_page_is_valid_settings(page: Path) -> None:
     for text in blocks(page, "toml"):
         Settings(**tomllib.loads(text))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_models_toml_block_of_a_page_is_a_valid_policy(page: Path) -> None:
+    for text in blocks(page, "toml models.toml"):
+        parse_policy(text, page_id(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
