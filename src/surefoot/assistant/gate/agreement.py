@@ -9,18 +9,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import product
 
 from surefoot.assistant.facts import canonical_number, facts_of
-from surefoot.assistant.gate.tokens import Kind, Token, identifiers_in, tokens_of, unit_of
+from surefoot.assistant.gate.tokens import LITTLE, Kind, Token, identifiers_in, tokens_of, unit_of
 from surefoot.domain.sentences import plain, sentences
 
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"[-\u2212]?\d(?:[\d.,\u2019']*\d)?|\d")
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 _SMALL_BLOCK = 8
 _MOVED_TOKENS = 2
 _NEAR_SHARE = 0.999
 _MOVES = 3
+_PLACED = frozenset((Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def _along(evidence: Sequence[Token], claim: Sequence[Token]) -> list[Departure]
         found.extend(more)
         if not moved or not left or not right:
             break
-    return [*found, *_added(right, evidence), *_left_out(left)]
+    return [*found, *_added(right, evidence), *_left_out(left), *_moved_number(left, right, evidence), *_swapped(evidence, claim)]
 
 
 def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple[list[Token], list[Token], list[Departure], bool]:
@@ -136,7 +138,7 @@ def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple
     moved = False
     for operation, a, b, c, d in matcher.get_opcodes():
         old, new = list(left[a:b]), list(right[c:d])
-        if operation == "equal" and b - a >= least:
+        if operation == "equal" and b - a >= least and (least == 1 or any(map(_is_content, old))):
             moved = True
             continue
         if operation == "replace" and len(old) <= _SMALL_BLOCK and len(new) <= _SMALL_BLOCK:
@@ -165,10 +167,49 @@ def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[To
             )
             old = [t for t in old if t.kind is not kind]
             new = [t for t in new if t.kind is not kind]
-    lost = _kind_exchanged(old[0], new[0]) if len(old) == len(new) == 1 and not found else None
-    if lost is not None:
-        return [], [], [Departure(lost, f"The claim says “{new[0].shown}” where the quote says “{old[0].shown}”.")]
+    for stated_unit, claimed_unit in product(old, new):
+        units = unit_of(stated_unit.shown.lower()), unit_of(claimed_unit.shown.lower())
+        if all(units) and units[0] != units[1] and not found:
+            reason = f"The claim says “{claimed_unit.shown}” where the quote says “{stated_unit.shown}”."
+            found.append(Departure(Kind.UNIT, reason))
+    lost = next((token for token in old if token.kind is Kind.NAME), None)
+    gained = next(
+        (token for token in new if token.kind is Kind.WORD and token.shown[0].isupper() and token.key not in LITTLE), None
+    )
+    if lost is not None and gained is not None and not found:
+        # A name that begins the claim looks like any other first word.
+        found.append(Departure(Kind.NAME, f"The claim says “{gained.shown}” where the quote says “{lost.shown}”."))
+    kind_lost = _kind_exchanged(old[0], new[0]) if len(old) == len(new) == 1 and not found else None
+    if kind_lost is not None:
+        return [], [], [Departure(kind_lost, f"The claim says “{new[0].shown}” where the quote says “{old[0].shown}”.")]
     return old, new, found
+
+
+def _is_content(token: Token) -> bool:
+    return token.kind is Kind.NAME or (token.kind is Kind.WORD and token.key not in LITTLE)
+
+
+def _moved_number(left: Sequence[Token], right: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
+    """A number that stands beside other words than in a sentence that has several."""
+    numbers = {token.group for token in evidence if token.kind is Kind.NUMBER}
+    stated = {token.group for token in left if token.kind is Kind.NUMBER}
+    for token in right:
+        if token.kind is Kind.NUMBER and token.group in stated and len(numbers) > 1:
+            yield Departure(Kind.NUMBER, f"The claim says “{token.shown}” of something else than the quote does.")
+
+
+def _swapped(evidence: Sequence[Token], claim: Sequence[Token]) -> Iterator[Departure]:
+    """Facts that changed places: the words around them are the same, and the facts in them the same but elsewhere."""
+    left, right = ([t.kind.value if t.kind in _PLACED else f"={t.key}" for t in side] for side in (evidence, claim))
+    pairs = [
+        (evidence[a + step], claim[c + step])
+        for operation, a, b, c, _ in SequenceMatcher(None, left, right, autojunk=False).get_opcodes()
+        for step in range(b - a if operation == "equal" else 0)
+        if evidence[a + step].group != claim[c + step].group and evidence[a + step].kind in _PLACED
+    ]
+    if pairs and Counter(old.group for old, _ in pairs) == Counter(new.group for _, new in pairs):
+        old, new = pairs[0]
+        yield Departure(new.kind, f"The claim says “{new.shown}” where the quote says “{old.shown}”.")
 
 
 def _kind_exchanged(old: Token, new: Token) -> Kind | None:
@@ -176,9 +217,6 @@ def _kind_exchanged(old: Token, new: Token) -> Kind | None:
     for token in (old, new):
         if token.kind in (Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE):
             return token.kind
-    units = unit_of(old.shown.lower()), unit_of(new.shown.lower())
-    if all(units) and units[0] != units[1]:
-        return Kind.UNIT
     return Kind.NAME if old.inside_capital and new.inside_capital else None
 
 

@@ -9,7 +9,7 @@ from surefoot.assistant.facts import canonical_number, facts_of, identifiers
 from surefoot.domain.sentences import plain, sentences
 
 _TOKEN = re.compile(
-    r"(?P<number>[-\u2212]?\d(?:[\d.,\u2019']*\d)?)|(?P<word>[^\W\d_][^\W\d]*(?:['\u2019][^\W\d_]+)?|_+[^\W\d]+)|(?P<sign>[%\u20ac$\u00a3])"
+    r"(?P<number>[-\u2212]?\d(?:[\d.,\u2019']*\d)?)|(?P<word>_*[^\W\d_]\w*(?:['\u2019][^\W\d_]+)?)|(?P<sign>[%\u20ac$\u00a3])"
 )
 _MOST_TOKENS = 400
 _LOOK_BACK = 8
@@ -93,7 +93,7 @@ def tokens_of(text: str, known_names: frozenset[str]) -> list[Token]:
 
 def _tokens(text: str, match: re.Match[str], following: str, known_names: frozenset[str], before: Token | None) -> list[Token]:
     shown = match[0]
-    word = shown.lower().replace("\u2019", "'")
+    word = shown.lower().replace("\u2019", "'").strip("_")
     if match["number"]:
         value = canonical_number(shown)
         return [Token(value, Kind.NUMBER, value, shown)]
@@ -102,15 +102,15 @@ def _tokens(text: str, match: re.Match[str], following: str, known_names: frozen
     if word.endswith("n't"):
         stem = {"wo": "will", "sha": "shall"}.get(word[:-3], word[:-3])
         return [_plain_token(stem, stem, before), _plain_token("not", shown, None)]
-    may_be_name = word not in _NEGATIONS and word not in _LITTLE
-    if may_be_name and (following in _AFTER_A_PLAN or word in known_names or _is_name(text, match)):
+    may_be_name = word not in _NEGATIONS and word not in LITTLE
+    if may_be_name and (following in _AFTER_A_PLAN or (word in known_names and shown[0].isupper()) or _is_name(text, match)):
         return [Token(word, Kind.NAME, word, shown)]
     return [_plain_token(word, shown, before)]
 
 
-_LITTLE = _words(
+LITTLE = _words(
     "a an the this that these those your our their its my his her any all each every no some which what other another same both"
-    " i der die das den dem ein eine einen el la los las un una su tu on in of for to and or if when"
+    " i der die das den dem ein eine einen el la los las un una su tu on in of for to and or if when yes no ja nein s\u00ed"
 )
 
 
@@ -146,7 +146,7 @@ def _is_name(text: str, match: re.Match[str]) -> bool:
     shown = match[0]
     if text[match.start() - 1 : match.start()].isdigit():
         return False
-    if shown[1:] != shown[1:].lower() and len(shown) > 1:
+    if shown[1:] != shown[1:].lower() or any(map(str.isdigit, shown)):
         return True
     if not shown[0].isupper() or len(shown) < 2:
         return False
@@ -177,7 +177,7 @@ def names_in(text: str) -> frozenset[str]:
     for start, end in sentences(text):
         words = plain(text[start:end])
         found |= {m[0].lower() for m in _TOKEN.finditer(words) if m["word"] and _is_name(words, m)}
-    return frozenset(found - _LITTLE)
+    return frozenset(found - LITTLE)
 
 
 def identifiers_in(text: str) -> frozenset[str]:
