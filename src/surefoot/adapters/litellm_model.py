@@ -58,8 +58,9 @@ class LiteLlmModel:
     """Asks `provider/name` as LiteLLM knows it, at `base_url` when there is one.
 
     Without `api_key_env` an endpoint with a base_url is asked without a real key; one without either finds the credentials of
-    its cloud by itself (Bedrock, Vertex). Prices come from our card alone. Providers that bring a connection of their own
-    (Azure, Bedrock and Vertex SDKs) are outside the one-request door; all others are asked through it.
+    its cloud by itself (Bedrock, Vertex). Prices come from our card alone. litellm takes no client of ours for Azure, Bedrock,
+    Vertex, SageMaker, Cohere and the older `ollama/` (`ollama_chat/` is the one to use): there it keeps connections of its own
+    and may send a request again when a connection breaks.
     """
 
     def __init__(self, entry: CatalogEntry, *, offline: bool, environ: Mapping[str, str]) -> None:
@@ -91,6 +92,7 @@ class LiteLlmModel:
         door = _Door(name, await self._connections.pool(), is_offline=self._offline)
         streams = request.stream and self.card.streaming
         arguments = self._arguments(library, request, key, door, wait, streams=streams)
+        answer: Any = None
         try:
             with _own_words(library, door, wait), wait.bounded(), _internal(library):
                 answer = await library.litellm.acompletion(**arguments)
@@ -116,6 +118,8 @@ class LiteLlmModel:
             yield Piece("", finish_of(answer.received_finish_reason), usage, {"model": str(answer.model or "")[:100]})
         finally:
             with anyio.CancelScope(shield=True):
+                if streams and answer is not None:
+                    await answer.aclose()
                 await door.close()
 
     def _arguments(
