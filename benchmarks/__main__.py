@@ -13,6 +13,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "index": ("--data", "{data}"),
     "answer_speed": ("--data", "{data}"),
     "ledger": (),
+    "model_overhead": (),
 }
 
 
