@@ -298,7 +298,7 @@ def _said(error: ValidationError) -> str:
     loc = first["loc"]
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in loc).lstrip(".")
     if first["type"] != "extra_forbidden":
-        shown = "" if isinstance(first["input"], str | dict) else f"; got {first['input']!r}"
+        shown = f"; got {first['input']!r}" if isinstance(first["input"], int | float) else ""
         return f"{key}: {first['msg']}{shown}."
     if str(loc[-1]) in _SECRET_KEYS:
         return f"{key}: secrets do not belong in this file; name an environment variable with api_key_env or secret_env."

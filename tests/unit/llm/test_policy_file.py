@@ -224,6 +224,8 @@ def test_a_server_in_the_house_may_be_reached_without_a_key() -> None:
         MODEL + "api_key_env = 'sk-SECRET'\n",
         MODEL + "api_key = 'sk-SECRET'\n",
         MODEL + "api_kye = 'sk-SECRET'\n",
+        MODEL + "api_key_env = ['sk-SECRET']\n",
+        MODEL + "transport = 'sk-SECRET'\n",
         MODEL + "base_url = 'https://me:sk-SECRET@llm.example'\n",
         MODEL + "base_url = 'https://llm.example/?key=sk-SECRET'\n",
         "[webhook]\nurl = 'https://hooks.example'\nsecret_env = 'sk-SECRET'\n",

@@ -541,7 +541,12 @@ def test_a_deadline_that_passes_while_the_purse_is_asked_costs_nothing() -> None
 
 def test_a_model_that_hangs_is_cut_off_at_the_deadline_even_if_its_transport_does_not() -> None:
     scene = Scene({"one": [hangs("Hel")], "two": [says("x")]})
-    attempted = scene.ask(deadline=Deadline.after(0.06))
+
+    async def main() -> Attempted:
+        with anyio.fail_after(2):
+            return await scene.go(deadline=Deadline.after(0.06))
+
+    attempted = anyio.run(main)
     assert outcomes(attempted)[0] == ("one", StepOutcome.TIMED_OUT)
     assert attempted.failure is StepOutcome.TIMED_OUT
     assert scene.models["two"].requests == []
@@ -609,7 +614,8 @@ def test_waiting_for_a_place_counts_against_the_deadline_and_reserves_nothing() 
             group.start_soon(scene.go)
             while not scene.models["one"].running:
                 await anyio.lowlevel.checkpoint()
-            attempted = await scene.go(deadline=Deadline.after(0.06))
+            with anyio.fail_after(2):
+                attempted = await scene.go(deadline=Deadline.after(0.06))
             held = len(scene.wallet.held)
             group.cancel_scope.cancel()
         return attempted, held
@@ -646,9 +652,13 @@ def test_a_listener_that_fails_ends_the_run_and_still_settles() -> None:
         raise BrokenPipeError
 
     scene = Scene({"one": [says("Hello")], "two": [says("x")]})
-    with pytest.raises(BrokenPipeError):
-        scene.ask(listener=Ears(on_text=fail))
-    assert scene.models["one"].closed == 1
+
+    async def main() -> int:
+        with pytest.raises(BrokenPipeError):
+            await scene.go(listener=Ears(on_text=fail))
+        return scene.models["one"].closed
+
+    assert anyio.run(main) == 1, "the provider's stream was left open"
     assert scene.models["two"].requests == []
     assert scene.wallet.open == []
     assert scene.wallet.spent != NOTHING_SPENT
