@@ -288,3 +288,10 @@ def test_a_public_receiver_is_connected_to_at_the_checked_address() -> None:
     with pytest.raises(DeliveryFailed, match="recorded"):
         posting("https://hooks.example/", answers=["93.184.215.14"], network=network).deliver(ACME, EVENT)
     assert network.connected == [("93.184.215.14", 443)]
+
+
+def test_nothing_is_sent_in_the_clear_to_a_public_receiver() -> None:
+    network = Network()
+    with pytest.raises(OutboundRefused, match="not https"):
+        posting("http://hooks.example/", answers=["93.184.215.14"], network=network).deliver(ACME, EVENT)
+    assert network.connected == []
