@@ -86,6 +86,14 @@ def test_rights_that_are_malformed_or_unknown_mean_nobody_and_a_warning(fields: 
     assert any("private" in warning and "\n" not in warning for warning in found.warnings)
 
 
+def test_a_character_that_is_escaped_in_two_halves_is_one_and_half_a_character_is_refused() -> None:
+    assert stated(r'title: "Launch \ud83d\ude80"').title == "Launch \U0001f680"
+    for half in (r"\ud83d", r"\ude80", r"\ude80\ud83d"):
+        found = stated(f'title: "Launch {half}"\nprincipals: everyone')
+        assert found.principals == frozenset()
+        assert "half of a character" in found.warnings[0]
+
+
 def test_an_alias_bomb_is_refused_without_being_expanded() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     found = stated("\n".join(lines))

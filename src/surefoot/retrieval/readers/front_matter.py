@@ -134,6 +134,14 @@ class _PlainLoader(yaml.BaseLoader):
         self._depth -= 1
         return node
 
+    def construct_scalar(self, node: yaml.Node) -> Any:
+        """Escapes may write a character as two halves, as JSON does; half a character alone is none."""
+        text = super().construct_scalar(node)  # type: ignore[arg-type]
+        try:
+            return text.encode("utf-16", "surrogatepass").decode("utf-16") if isinstance(text, str) else text
+        except UnicodeDecodeError:
+            raise yaml.MarkedYAMLError(problem="half of a character") from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         if not all(isinstance(key, str) for key in keys) or len(set(keys)) != len(keys):
