@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import anyio
@@ -18,6 +18,7 @@ from surefoot.ports import LanguageModel
 _BYTES_PER_TOKEN = 3
 # The longest tokens of today's vocabularies are runs of 128 spaces; words are far shorter. Beyond this no output limit holds.
 _MAX_CHARACTERS_PER_TOKEN = 128
+_MOST_BELIEVED_TIMES = 10
 # Closing a connection is local work; a provider that makes it wait may not hold up the answer.
 _CLOSE_SECONDS = 0.05
 
@@ -141,16 +142,31 @@ async def hear(
 def used(card: ModelCard, request: ModelRequest, heard: Heard, ended: Ended | None) -> Usage:
     """What the call is taken to have used; `ended` is None when it was cancelled.
 
-    As stated, when it was; nothing when it was never sent or turned away; an estimate when it ended well or we ended it;
-    and the most possible when it broke or timed out, because nobody can know that the provider did not go on.
+    As stated, when it was, within what can be believed; nothing when it was never sent or turned away; an estimate when it
+    ended well or we ended it; and the most possible when it broke or timed out, because nobody can know that the provider did
+    not go on.
     """
-    if heard.usage is not None:
-        return heard.usage
+    stated = heard.usage
+    if stated is not None and min(stated.input_tokens, stated.output_tokens, stated.cached_tokens) >= 0:
+        return _believed(stated, upper_bound(card, request))
     if not heard.is_asked or (ended is not None and not ended.may_have_charged):
         return Usage(0, 0)
     if ended is None or ended.outcome is StepOutcome.ACCEPTED:
         return estimate(card, request, heard.text)
     return upper_bound(card, request)
+
+
+def _believed(stated: Usage, most: Usage) -> Usage:
+    """The stated usage. A transport's estimate is held to the upper bound; a provider may state more than that (reasoning
+    that it hides, an output limit that it ignores), but not so much that one garbled number eats a month's budget.
+    """
+    total = most.input_tokens + most.output_tokens
+    highest = most if stated.is_estimate else Usage(total * _MOST_BELIEVED_TIMES, total * _MOST_BELIEVED_TIMES)
+    return replace(
+        stated,
+        input_tokens=min(stated.input_tokens, highest.input_tokens),
+        output_tokens=min(stated.output_tokens, highest.output_tokens),
+    )
 
 
 def _timed_out(request: ModelRequest, has_fair_chance: bool, *, may_have_charged: bool = True) -> Ended:

@@ -35,7 +35,9 @@ class Purse(Protocol):
         ...
 
     def settle(self, tenant: TenantId, reservation: Reservation, actual: Spend) -> None:
-        """The reservation is gone and `actual` counts as spent."""
+        """The reservation is gone and `actual` counts as spent. It is above the reservation only when the provider says so:
+        what was spent is never denied, and a meter that it fills lets nothing more through.
+        """
         ...
 
 
@@ -279,7 +281,8 @@ class Router:
             # Shielded: whoever stops waiting has stopped the spending, not the accounting.
             with anyio.CancelScope(shield=True):
                 usage = used(card, errand.request, heard, ended)
-                spend, remark = await self._settle(errand, held, card.price.spend(usage))
+                spend = card.price.spend(usage)
+                await self._in_thread(partial(self._purse.settle, errand.tenant, held, spend))
                 step = Step(
                     errand.tier,
                     card.name,
@@ -290,7 +293,7 @@ class Router:
                     usage.output_tokens,
                     usage.cached_tokens,
                     self._since_ms(began),
-                    tuple(reason for reason in (ended.reason if ended else "Nobody waited for it any more.", remark) if reason),
+                    _reasons(ended, spend, held.amount),
                 )
                 errand.steps.append(step)
         return ended
@@ -315,24 +318,6 @@ class Router:
             fair_chance_seconds=self._options.fair_chance_seconds,
         )
 
-    async def _settle(self, errand: _Errand, held: Reservation, actual: Spend) -> tuple[Spend, str]:
-        """What was counted as spent, and a sentence when that is not all.
-
-        A reservation never settles at more than it held, or the meters could pass their limits. A provider that states more
-        than the upper bound (hidden reasoning, an output limit that it ignores) is paid from a second reservation.
-        """
-        within = Spend(min(actual.nano_usd, held.amount.nano_usd), min(actual.tokens, held.amount.tokens))
-        await self._in_thread(partial(self._purse.settle, errand.tenant, held, within))
-        if within == actual:
-            return within, ""
-        excess = Spend(actual.nano_usd - within.nano_usd, actual.tokens - within.tokens)
-        more = await self._in_thread(partial(self._purse.reserve, errand.tenant, errand.account, excess))
-        said = f"The provider states {actual.tokens} tokens where at most {held.amount.tokens} were possible"
-        if isinstance(more, NoRoom):
-            return within, f"{said}; no budget had room for the excess, which is not counted."
-        await self._in_thread(partial(self._purse.settle, errand.tenant, more, excess))
-        return actual, f"{said}; the excess was counted too."
-
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
         return await anyio.to_thread.run_sync(call, limiter=self._threads)
 
@@ -348,6 +333,14 @@ def _write(errand: _Errand, guarded: _Guarded, outcome: StepOutcome, reason: str
     """A step that cost nothing is among the steps."""
     name = guarded.model.card.name
     errand.steps.append(Step(errand.tier, name, errand.purpose, outcome, NOTHING_SPENT, latency_ms=latency_ms, reasons=(reason,)))
+
+
+def _reasons(ended: Ended | None, spend: Spend, held: Spend) -> tuple[str, ...]:
+    how = "Nobody waited for it any more." if ended is None else ended.reason
+    more = ""
+    if spend.tokens > held.tokens or spend.nano_usd > held.nano_usd:
+        more = f"Its provider states {spend.tokens} tokens where at most {held.tokens} were expected; all of them are counted."
+    return tuple(reason for reason in (how, more) if reason)
 
 
 def _open_reason(health: CircuitHealth) -> str:
