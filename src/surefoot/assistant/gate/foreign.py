@@ -15,7 +15,8 @@ _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}\Z")
 _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("link", re.compile(r"[a-z][a-z0-9+.-]{1,20}:/{1,3}\S{1,2000}")),
     ("link", re.compile(r"\b(?:www|ftp)\d?\.\S{1,2000}")),
-    ("link", re.compile(r"\b(?:mailto|javascript|vbscript|data|tel|sms|file|blob|about|callto|hxxps?)\s?:\s?\S{1,2000}")),
+    ("link", re.compile(r"\b(?:mailto|javascript|vbscript|callto|hxxps?)\s?:\s?\S{1,2000}")),
+    ("link", re.compile(r"\b(?:data|tel|sms|file|blob|about):\S{1,2000}")),
     ("link", re.compile(r"(?<![\w@.-])\w[\w-]{0,62}(?:\.\w[\w-]{0,62}){0,8}\.[^\W\d_][\w-]{1,23}\b(?!@)(?:[/?#]\S{0,2000})?")),
     ("link", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b(?:[:/]\S{0,2000})?")),
     ("link", re.compile(r"\b\w{1,63}\s?[\[({<]?\s?\b(?:dot|punkt|punto)\b\s?[\])}>]?\s?(?:com|net|org|io|dev|app|co|de|ru)\b")),
