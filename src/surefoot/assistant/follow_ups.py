@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from surefoot.assistant.leaning import Kind, Leaning, language_of, leaning
 from surefoot.domain.conversations import Turn
 from surefoot.domain.lexicon import terms
+from surefoot.domain.stop_words import STOP_WORDS
 
 LONGEST_REWRITTEN_CHARACTERS = 400
 _LONGEST_SLOT_WORDS = 5
@@ -29,13 +30,14 @@ _PARTICLES = re.compile(r"^(?:\w+\s+(?:up|off|out|back|down|away|over)\s+|\w+\s+
 _VERB = re.compile(
     r"\s+(?:take|takes|cost|costs|work|works|last|lasts|need|needs|arrive|arrives|run|runs|expire|expires|happen|start|starts|end|"
     r"ends|apply|applies|mean|means|reach|become|stay|stays|go|goes|get|gets|include|includes|have|has|is|are|be|do|does|can|may|must|"
-    r"allow|allows|support|supports|affect|show|contain|contains|use|uses|keep|kept|sent|made|charged|billed|deleted|stored|"
-    r"remembered|valid|when|if|after|before|until|while|because|and|but|that|which)\b.*",
-    re.IGNORECASE | re.DOTALL,
+    r"allow|allows|affect|show|contain|contains|use|uses|keep|kept|sent|made|charged|billed|deleted|stored|"
+    r"remembered|valid|when|if|after|before|until|while|because|and|but|that|which)\b",
+    re.IGNORECASE,
 )
 _AUXILIARY_INSIDE = re.compile(
     r"\b(?:do|does|did|is|are|can|may|must|will)\s+((?:an?|the|my|our|your)\s.*)", re.IGNORECASE | re.DOTALL
 )
+_STOP_WORDS = tuple(STOP_WORDS[language] for language in ("en", "de", "es"))
 _PLURAL = frozenset({"they", "them", "their", "theirs", "these", "those"})
 # "How long does that take?" asks of the act rather than of the thing.
 _OF_ACTS = frozenset({"this", "that"})
@@ -101,7 +103,7 @@ def _merged(before: str, added: str, found: Leaning) -> str:
 def _in_the_middle(words: str) -> str:
     """The words as they stand within a sentence: a first word that every sentence could begin with loses its capital."""
     first = words.split(maxsplit=1)[0] if words else ""
-    is_name = first[1:] != first[1:].lower() or bool(terms(first, "en"))
+    is_name = first[1:] != first[1:].lower() or not any(first.lower() in known for known in _STOP_WORDS)
     return words if is_name else words[:1].lower() + words[1:]
 
 
@@ -114,7 +116,9 @@ def _resolved(before: str, found: Leaning, locale: str) -> str:
         noun, act = topic(before, is_plural=pointing in _PLURAL)
         if found.kind is Kind.ACT and act and rest[found.start :].lower().startswith("do "):
             return f"{rest[: found.start]}{act}{rest[found.end :]}"
-        if found.kind is Kind.PRONOUN and noun and not (act and pointing in _OF_ACTS):
+        if pointing in _OF_ACTS:
+            return f"{body} ({act or before.strip(_END)})?"
+        if found.kind is Kind.PRONOUN and noun:
             named = f"{noun}'s" if found.is_possessive else noun
             return f"{rest[: found.start]}{named}{rest[found.end :]}"
         return f"{body} ({act or noun or before.strip(_END)})?"
@@ -138,5 +142,5 @@ def topic(question: str, *, is_plural: bool = False) -> tuple[str, str]:
         return (noun if terms(noun, "en") else body), body
     inside = None if is_plural else _AUXILIARY_INSIDE.search(body)
     subject = inside[1] if inside else body
-    noun = _VERB.sub("", subject, count=1)
-    return (noun if terms(noun, "en") else subject), ""
+    cuts = (match.start() for match in _VERB.finditer(subject))
+    return next((subject[:cut] for cut in cuts if terms(subject[:cut], "en")), subject), ""

@@ -190,7 +190,9 @@ _ES = Wording(
     boundary=re.compile(r"[,;:.!?\u2013\u2014]|\b(?:y|pero|o|si|cuando|porque|hasta|mientras|que|después)\b", re.IGNORECASE),
 )
 
-_NAMES_NOTHING = frozenset(terms("happen mean work take cost change start begin occur possible")) | {"passiert", "pasa", "ocurr"}
+_NAMES_NOTHING = frozenset(
+    terms("long soon far late early quick fast happen mean work take cost change start begin occur possible")
+) | {"passiert", "pasa", "ocurr"}
 _DETERMINED = re.compile(r"\b(?:an?|the|my|our|each|every|any|ein|eine|el|la|un|una)\s+\w", re.IGNORECASE)
 _WORDINGS = {"en": _EN, "de": _DE, "es": _ES}
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
@@ -220,7 +222,7 @@ def leaning(question: str, locale: str) -> Leaning | None:
         pointing = _pointing(rest, wording, language)
         if pointing is not None:
             return pointing
-    return _elliptic(rest, wording, count, opening[0].strip(" ,") if opening else "")
+    return _elliptic(rest, wording, language, count, opening[0].strip(" ,") if opening else "")
 
 
 def _without(text: str, opening: re.Pattern[str]) -> str:
@@ -259,12 +261,12 @@ def _nouns(text: str, language: str) -> set[str]:
     return set(terms(text, language)) - _NAMES_NOTHING
 
 
-def _elliptic(rest: str, wording: Wording, count: int, opening: str) -> Leaning | None:
+def _elliptic(rest: str, wording: Wording, language: str, count: int, opening: str) -> Leaning | None:
     """Half a sentence: too few words of its own, and none that make a clause of them."""
     has_clause = wording.clause.search(rest) is not None
     if wording.asked_of.match(rest):
         return Leaning(Kind.ELLIPSIS, rest, "it is half a sentence")
-    if has_clause and count == 0:
+    if has_clause and not _nouns(rest, language):
         return Leaning(Kind.ELLIPSIS, rest, "it names nothing")
     if not has_clause and opening and count < _ENOUGH_TERMS:
         return Leaning(Kind.ELLIPSIS, rest, f"it opens with “{opening}” and has no verb")
