@@ -31,8 +31,8 @@ def needs_clarification(question: str, locale: str, retrieved: Retrieved, outcom
     if not terms(question, locale) or len(asked.terms) > _MOST_TERMS or asked.facts.identifiers or asked.facts.numbers:
         return None
     near = _near(asked, retrieved.passages[:_LOOKED_AT])
-    choices = _choices(question, near)
-    if len(choices) < _FEWEST_CHOICES:
+    choices = _choices(near)
+    if len(choices) < _FEWEST_CHOICES or any(_is_headed(passage, question) for passage in near):
         return None
     return unclear(tuple(choices), tuple(choices.values()), outcome.confidence)
 
@@ -50,13 +50,19 @@ def _speaks_of(passage: Passage, asked: Question) -> bool:
     return set(asked.terms) <= set(terms(f"{chunk.headings()}\n{chunk.text}", chunk.locale))
 
 
-def _choices(question: str, passages: Sequence[Passage]) -> dict[str, Citation]:
+def _is_headed(passage: Passage, question: str) -> bool:
+    """Whether the question is the passage's title or heading: then it names its topic clearly."""
+    asked = question.strip(f" {_QUESTION_MARKS}!.").casefold()
+    return asked in (passage.chunk.title.strip().casefold(), passage.chunk.heading.strip().casefold())
+
+
+def _choices(passages: Sequence[Passage]) -> dict[str, Citation]:
     """By question to pick: the place it comes from. One for each heading, best passage first."""
     found: dict[str, Citation] = {}
     for passage in passages:
         chunk = passage.chunk
         asked = _as_question(chunk.title, chunk.heading)
-        if asked and asked.casefold() != question.strip().casefold() and asked not in found:
+        if asked and asked not in found:
             start, end = next(iter(sentences(chunk.text)), (0, len(chunk.text)))
             found[asked] = cite(passage, chunk.start + start, chunk.start + end)
         if len(found) == _MOST_CHOICES:
