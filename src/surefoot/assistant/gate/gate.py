@@ -138,7 +138,7 @@ def _cited(claim: DraftClaim, ground: Ground) -> tuple[list[Broken], list[Found]
         place = find(passage, citation.quote)
         if place is None:
             broken.append(Broken(Rule.QUOTE_NOT_FOUND, "A quote does not stand in the passage it is said to be from."))
-        else:
+        elif place not in found:
             found.append(place)
     return broken, found
 

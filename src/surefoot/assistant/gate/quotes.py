@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from surefoot.domain.answers import Passage
 from surefoot.domain.sentences import Span, sentences
@@ -33,19 +34,39 @@ def find(passage: Passage, quote: str) -> Found | None:
     A quote that begins or ends inside a token is widened to the whole of it, so that `5` never stands for 15 or for 1.5;
     where the quote stands more than once, a place that needs no widening goes first.
     """
-    words = quote.split()
-    if not words:
+    wanted = " ".join(quote.split())
+    if not wanted:
         return None
     text = passage.chunk.text
+    flat, places = _flat(text)
     best: Span | None = None
-    pattern = re.compile(r"\s+".join(map(re.escape, words)))
-    for number, place in enumerate(pattern.finditer(text)):
-        start, end = _widened(text, place.start(), place.end())
-        if best is None or (start, end) == place.span():
-            best = (start, end)
-        if best == place.span() or number >= _MOST_PLACES:
+    at = flat.find(wanted)
+    for _ in range(_MOST_PLACES):
+        if at < 0:
             break
+        span = places[at], places[at + len(wanted) - 1] + 1
+        widened = _widened(text, *span)
+        if best is None or widened == span:
+            best = widened
+        if widened == span:
+            break
+        at = flat.find(wanted, at + 1)
     return None if best is None else Found(passage, *best, sentence_around(text, *best))
+
+
+@lru_cache(maxsize=64)
+def _flat(text: str) -> tuple[str, tuple[int, ...]]:
+    """The text with each run of white space as one space, and where in the text each of its characters stands."""
+    characters: list[str] = []
+    places: list[int] = []
+    for place, character in enumerate(text):
+        if not character.isspace():
+            characters.append(character)
+            places.append(place)
+        elif characters and characters[-1] != " ":
+            characters.append(" ")
+            places.append(place)
+    return "".join(characters), tuple(places)
 
 
 def _widened(text: str, start: int, end: int) -> Span:

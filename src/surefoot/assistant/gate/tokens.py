@@ -11,7 +11,7 @@ from surefoot.domain.sentences import plain, sentences
 _TOKEN = re.compile(
     r"(?P<number>[-\u2212]?\d(?:[\d.,\u2019']*\d)?)|(?P<word>_*[^\W\d_]\w*(?:['\u2019][^\W\d_]+)?)|(?P<sign>[%\u20ac$\u00a3])"
 )
-_MOST_TOKENS = 400
+_MOST_TOKENS = 300
 _LOOK_BACK = 8
 
 
