@@ -1,7 +1,7 @@
 """One call of one model: what was heard, how it ended, and what that says about money and about the model."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -10,7 +10,7 @@ import anyio.lowlevel
 
 from surefoot.core.errors import ModelRejected, ModelTimedOut, ModelUnavailable, OutboundRefused
 from surefoot.domain.identity import TenantId
-from surefoot.domain.models import FinishReason, ModelCard, ModelRequest, Piece, Usage
+from surefoot.domain.models import FinishReason, Message, ModelCard, ModelRequest, Piece, Role, Usage
 from surefoot.domain.routing import StepOutcome
 from surefoot.ports import LanguageModel
 
@@ -19,6 +19,7 @@ _BYTES_PER_TOKEN = 3
 # The longest tokens of today's vocabularies are runs of 128 spaces; words are far shorter. Beyond this no output limit holds.
 _MAX_CHARACTERS_PER_TOKEN = 128
 _MOST_BELIEVED_TIMES = 10
+_SCHEMA_HEADING = "\n\nThe JSON object follows this JSON Schema:\n"
 # Closing a connection is local work; a provider that makes it wait may not hold up the answer.
 _CLOSE_SECONDS = 0.05
 
@@ -73,10 +74,32 @@ class Ended:
     retry_after_seconds: float | None = None
 
 
+def fitted(card: ModelCard, request: ModelRequest, *, timeout_seconds: float) -> ModelRequest:
+    """The request as this model can take it: within its output limit, streamed only if it can, and with the schema at the end
+    of the system message when it cannot be held to one.
+    """
+    messages, schema = request.messages, request.schema
+    if schema is not None and not card.json_schema:
+        first = next((place for place, message in enumerate(messages) if message.role is Role.SYSTEM), None)
+        if first is None:
+            messages, first = (Message(Role.SYSTEM, ""), *messages), 0
+        told = Message(Role.SYSTEM, messages[first].content + _SCHEMA_HEADING + _written(schema))
+        messages, schema = (*messages[:first], told, *messages[first + 1 :]), None
+    return replace(
+        request,
+        messages=messages,
+        timeout_seconds=timeout_seconds,
+        max_output_tokens=min(request.max_output_tokens, card.max_output_tokens),
+        schema=schema,
+        stream=request.stream and card.streaming,
+    )
+
+
 def upper_bound(card: ModelCard, request: ModelRequest) -> Usage:
     """The most tokens that the call can use: never more in than bytes are sent, the schema with them, and the output limit."""
-    schema = 0 if request.schema is None else len(json.dumps(dict(request.schema)).encode()) + len(request.schema_name.encode())
-    return Usage(request.input_bytes() + schema, min(request.max_output_tokens, card.max_output_tokens), is_estimate=True)
+    sent = fitted(card, request, timeout_seconds=request.timeout_seconds)
+    schema = 0 if sent.schema is None else len((_written(sent.schema) + sent.schema_name).encode())
+    return Usage(sent.input_bytes() + schema, sent.max_output_tokens, is_estimate=True)
 
 
 def estimate(card: ModelCard, request: ModelRequest, text: str) -> Usage:
@@ -154,6 +177,10 @@ def used(card: ModelCard, request: ModelRequest, heard: Heard, ended: Ended | No
     if ended is None or ended.outcome is StepOutcome.ACCEPTED:
         return estimate(card, request, heard.text)
     return upper_bound(card, request)
+
+
+def _written(schema: Mapping[str, object]) -> str:
+    return json.dumps(dict(schema), separators=(",", ":"))
 
 
 def _believed(stated: Usage, most: Usage) -> Usage:

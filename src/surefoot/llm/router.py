@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -17,7 +17,7 @@ from surefoot.domain.budgets import NOTHING_SPENT, Account, NoRoom, Reservation,
 from surefoot.domain.identity import TenantId
 from surefoot.domain.models import FinishReason, ModelRequest
 from surefoot.domain.routing import Step, StepOutcome
-from surefoot.llm.calls import Ended, Heard, Listener, estimate, hear, upper_bound, used
+from surefoot.llm.calls import Ended, Heard, Listener, estimate, fitted, hear, upper_bound, used
 from surefoot.llm.circuit import Circuit, CircuitHealth, CircuitState, Permit
 from surefoot.llm.retries import Pause, RetryBudget
 from surefoot.ports import LanguageModel
@@ -303,16 +303,10 @@ class Router:
         if left < self._options.least_seconds:
             reason = "No time was left to ask it."
             return Ended(StepOutcome.TIMED_OUT, reason, may_have_charged=False, is_outage=None)
-        request = replace(
-            errand.request,
-            timeout_seconds=left,
-            max_output_tokens=min(errand.request.max_output_tokens, card.max_output_tokens),
-            stream=errand.request.stream and card.streaming,
-        )
         return await hear(
             guarded.model,
             errand.tenant,
-            request,
+            fitted(card, errand.request, timeout_seconds=left),
             heard,
             errand.listener,
             fair_chance_seconds=self._options.fair_chance_seconds,

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from surefoot.assistant.draft import parse_draft
 from surefoot.core.errors import InvalidSettings
+from surefoot.domain.drafts import Draft
 from surefoot.llm.prompts import Prompt, load_prompts
 
 ROOT = Path(__file__).parents[3]
@@ -51,6 +53,12 @@ def test_the_examples_of_the_answer_prompt_keep_its_own_rules() -> None:
         assert bool(example["claims"]) == (example["cannot_answer"] is None)
         for claim in example["claims"]:
             assert all(citation["quote"] in said and citation["chunk_id"] in text for citation in claim["citations"])
+
+
+def test_the_examples_of_the_answer_prompt_are_drafts_as_they_are_read() -> None:
+    examples = [line for line in load_prompts().get("answer").render().splitlines() if line.startswith("{")]
+    drafts = [parse_draft(example) for example in examples]
+    assert all(isinstance(draft, Draft) for draft in drafts), drafts
 
 
 def test_the_example_of_a_standalone_question_is_the_json_it_asks_for() -> None:

@@ -249,7 +249,7 @@ def test_the_upper_bound_is_reserved_before_and_the_stated_usage_settled_after()
 
 def test_the_schema_that_is_sent_is_part_of_the_upper_bound() -> None:
     with_schema = replace(REQUEST, schema={"type": "object"}, schema_name="draft")
-    assert upper_bound(CARD, with_schema).input_tokens == REQUEST.input_bytes() + len('{"type": "object"}') + len("draft")
+    assert upper_bound(CARD, with_schema).input_tokens == REQUEST.input_bytes() + len('{"type":"object"}') + len("draft")
 
 
 def test_a_provider_that_states_no_usage_settles_at_an_estimate() -> None:
@@ -273,6 +273,29 @@ def test_a_call_is_told_what_is_left_of_the_deadline_and_what_the_model_can_do()
     (request,) = scene.models["one"].requests
     assert (request.timeout_seconds, request.max_output_tokens, request.stream) == (7.5, 40, False)
     assert scene.wallet.held[0].amount == CARD.price.spend(Usage(REQUEST.input_bytes(), 40))
+
+
+def test_a_model_that_cannot_be_held_to_a_schema_reads_it_at_the_end_of_the_system_message() -> None:
+    with_schema = replace(REQUEST, schema={"type": "object"})
+    scene = Scene({"one": [says("{}")]}, cards={"one": replace(CARD, json_schema=False)})
+    scene.ask(request=with_schema)
+    (sent,) = scene.models["one"].requests
+    assert sent.schema is None
+    assert sent.messages[0].content.startswith("Answer.")
+    assert sent.messages[0].content.endswith('{"type":"object"}')
+    assert sent.messages[1:] == REQUEST.messages[1:]
+    assert scene.wallet.held[0].amount.tokens == sent.input_bytes() + 100
+    held_to_it = Scene({"one": [says("{}")]})
+    held_to_it.ask(request=with_schema)
+    assert held_to_it.models["one"].requests[0].schema == {"type": "object"}
+    assert held_to_it.models["one"].requests[0].messages == REQUEST.messages
+
+
+def test_a_schema_is_told_even_where_there_is_no_system_message() -> None:
+    lone = replace(REQUEST, messages=(Message(Role.USER, "Why?"),), schema={"type": "object"})
+    scene = Scene({"one": [says("{}")]}, cards={"one": replace(CARD, json_schema=False)})
+    scene.ask(request=lone)
+    assert [message.role for message in scene.models["one"].requests[0].messages] == [Role.SYSTEM, Role.USER]
 
 
 def test_more_than_the_upper_bound_counts_in_full_when_the_provider_states_it_and_is_said() -> None:
