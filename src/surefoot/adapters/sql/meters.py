@@ -193,8 +193,10 @@ def _negative(amount: Spend) -> Spend:
 
 
 def _in_order(keys: Iterable[MeterKey]) -> list[MeterKey]:
-    """Each meter once, in the order in which every transaction takes them."""
-    return sorted(frozenset(keys), key=_values)
+    """Each meter once, in the order in which every transaction takes them: the tenant's own last, for everybody wants it and
+    its row is locked until the transaction ends.
+    """
+    return sorted(frozenset(keys), key=_values, reverse=True)
 
 
 def _values(meter: MeterKey) -> tuple[str, str, str, datetime]:
