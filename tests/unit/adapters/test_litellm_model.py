@@ -209,11 +209,12 @@ def test_these_providers_are_asked_once_and_through_our_door(provider: str) -> N
 
 
 @respx.mock
-def test_a_key_in_the_environment_that_was_not_named_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody-elses")
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "groq"])
+def test_a_key_in_the_environment_that_was_not_named_is_not_sent(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", "sk-somebody-elses")
     route = respx.route(host="127.0.0.1").respond(500)
     with pytest.raises(ModelUnavailable):
-        reply(model("openai/some-model", "http://127.0.0.1:9/v1", key="", offline=True))
+        reply(model(f"{provider}/some-model", "http://127.0.0.1:9/v1", key="", offline=True))
     assert "sk-somebody-elses" not in str(sent(route).headers.raw)
 
 
@@ -237,11 +238,11 @@ except OutboundRefused:
     assert result.stdout == "refused False\n", result.stderr
 
 
-def test_importing_litellm_connects_nowhere_starts_nothing_prints_nothing_and_keeps_the_environment() -> None:
+def test_importing_litellm_connects_nowhere_starts_and_prints_nothing_and_keeps_the_environment() -> None:
     code = """
-import os, socket, sys, threading
-def refuse(*_): raise AssertionError("a connection")
-socket.socket.connect = socket.getaddrinfo = refuse
+import dotenv, os, socket, sys, threading
+def refuse(*_, **__): raise AssertionError("a connection, or an .env file")
+socket.socket.connect = socket.getaddrinfo = dotenv.load_dotenv = refuse
 before = dict(os.environ)
 from surefoot.adapters.litellm_model import load_litellm
 assert "litellm" not in sys.modules
