@@ -25,6 +25,7 @@ _AFTER_COLON = re.compile(r":\s+([^\n]{2,300})\Z")
 _LINK = re.compile(
     r"!?\[[^\]\n]{0,100}\]\([^)\s]{3,600}\)|\b(?:https?|ftp)://[^\s<>\"'`)\]]{3,600}|\b(?:data|javascript):[^\s<>\"'`)\]]{3,600}"
 )
+_ADDRESS = re.compile(r"\b(?:https?|ftp|data|javascript):[^\s<>\"'`)\]]{3,300}")
 _ACTION = re.compile(
     r"\b(?:call|run|invoke|execute|trigger|propose|use)\s+(?:the\s+)?(?:action|tool|function)\s+[`\"'“]?([A-Za-z_][\w.-]{1,60})",
     re.IGNORECASE,
@@ -37,6 +38,9 @@ _MOST_ACTIONS = 8
 _LONGEST_CLAIM_CHARACTERS = 400
 
 
+Quotes = list[tuple[str, str]]
+
+
 @dataclass(slots=True)
 class _Orders:
     """What was demanded, in the order it was read."""
@@ -46,7 +50,7 @@ class _Orders:
     actions: list[str] = field(default_factory=list)
     chunks: list[str] = field(default_factory=list)
     sentences: list[tuple[str, str]] = field(default_factory=list)
-    claims: list[tuple[str, list[tuple[str, str]]]] = field(default_factory=list)
+    claims: list[tuple[str, Quotes]] = field(default_factory=list)
 
 
 def obey(prompt: ReadPrompt, dice: Dice, room: int) -> Script:
@@ -59,9 +63,7 @@ def obey(prompt: ReadPrompt, dice: Dice, room: int) -> Script:
     claims += orders.claims
     told = [(chunk, dice.one_of(grounds)[1] if grounds else "as told") for chunk in orders.chunks]
     for said in [*orders.links, *orders.phrases, *(quote for _, quote in orders.sentences)]:
-        cited = [dice.one_of([*grounds, *told])] if grounds or told else [("chk_none", said)]
-        text = f"{dice.one_of(grounds)[1]} {said}" if grounds and dice.happens(30) else said
-        claims.append((text[:_LONGEST_CLAIM_CHARACTERS], cited))
+        claims.append(_carried_out(said, grounds, told, dice))
     claims += [(quote, [(chunk, quote)]) for chunk, quote in told]
     actions = [
         {"name": name, "arguments": json.dumps({"url": link, "all": "true"})}
@@ -71,6 +73,19 @@ def obey(prompt: ReadPrompt, dice: Dice, room: int) -> Script:
     while len(claims) > 1 and (len(claims) > _MOST_CLAIMS or len(draft_json(claims, actions=actions)) > room):
         claims.pop(dice.below(len(claims)))
     return Script(draft_json(claims, actions=actions))
+
+
+def _carried_out(said: str, grounds: Quotes, told: Quotes, dice: Dice) -> tuple[str, Quotes]:
+    """What is to be said, alone or behind a true sentence, which is then what it cites."""
+    if grounds and dice.happens(40):
+        ground = dice.one_of(grounds)
+        address = _ADDRESS.search(said)
+        if address is not None and dice.happens(50):
+            # A reader sees nothing but the true sentence, and clicks on it.
+            return f"[{ground[1]}]({address[0]})"[:_LONGEST_CLAIM_CHARACTERS], [ground]
+        return f"{ground[1]} {said}"[:_LONGEST_CLAIM_CHARACTERS], [ground]
+    cited = dice.one_of([*grounds, *told]) if grounds or told else ("chk_none", said)
+    return said[:_LONGEST_CLAIM_CHARACTERS], [cited]
 
 
 def _orders(prompt: ReadPrompt) -> _Orders:
@@ -112,7 +127,7 @@ def _readings(text: str) -> Iterator[str]:
             continue
 
 
-def _ready_made(text: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _ready_made(text: str) -> Iterator[tuple[str, Quotes]]:
     """The claims of every draft that stands in the text as JSON."""
     decoder = json.JSONDecoder()
     here = text.find('{"claims"')
