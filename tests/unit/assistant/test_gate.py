@@ -23,6 +23,8 @@ See [Settings](https://docs.example.com/settings) or write to help@example.com o
 - Imports take 1.5 minutes, exports 15 minutes.
 - Events flow from Free to Growth.
 - Growth sends events to Free.
+- Members of the product team can export.
+- Owners have 5 seats, members 10.
 """
 REFUNDS = "Refunds arrive within 5 business days."
 GROWTH = "The Growth plan costs $149 a month and must be paid in advance."
@@ -76,6 +78,8 @@ def test_a_claim_that_is_its_quote_is_shown_without_asking_the_encoder() -> None
     [
         ("Yes, refunds arrive within 5 business days.", REFUNDS),
         ("Refunds take 5 business days.", REFUNDS),
+        ("No, you should not share the API key.", SECRET),
+        ("No. You should not share the API key.", SECRET),
         ("The Growth plan must be paid in advance.", GROWTH),
         ("The Growth plan costs $149 a month.", GROWTH),
         ("You should not share the API key.", SECRET),
@@ -155,6 +159,9 @@ def test_a_quote_cannot_be_cut_free_of_its_not() -> None:
         (Rule.NUMBER, "Imports take 15 minutes, exports 1.5 minutes.", "Imports take 1.5 minutes, exports 15 minutes."),
         (Rule.NAME, "Events flow from Growth to Free.", "Events flow from Free to Growth."),
         (Rule.NAME, "Free sends events to Growth.", "Growth sends events to Free."),
+        (Rule.NAME, "Members in Pro of the product team can export.", "Members of the product team can export."),
+        (Rule.SWAPPED, "Exports take 1.5 minutes.", "Imports take 1.5 minutes, exports 15 minutes."),
+        (Rule.SWAPPED, "5 seats for members, 10 for owners.", "Owners have 5 seats, members 10."),
         (Rule.UNIT, "Refunds arrive within 5 business months.", REFUNDS),
         (Rule.UNIT, "The Growth plan costs €149 a month.", GROWTH),
         (Rule.UNIT, "Exports hold up to 1.5 MB, never 15 GB.", "Exports hold up to 1.5 GB, never 15 GB."),
@@ -165,6 +172,8 @@ def test_a_quote_cannot_be_cut_free_of_its_not() -> None:
         (Rule.NAME, "Run surefoot_import before the upgrade.", "Run `surefoot export --all` before the upgrade."),
         (Rule.NEGATION, "The Growth plan must not be paid in advance.", GROWTH),
         (Rule.NEGATION, "Share the API key with anyone.", SECRET),
+        (Rule.NEGATION, "No, refunds arrive within 5 business days.", REFUNDS),
+        (Rule.NEGATION, "Yes, share the API key with anyone.", SECRET),
         (Rule.NEGATION, "Owners cannot start a refund under Payments; members can.", TEXT.splitlines()[0]),
         (Rule.NEGATION, "Members can start a refund.", TEXT.splitlines()[0]),
         (Rule.MODALITY, "The Growth plan may be paid in advance.", GROWTH),

@@ -18,6 +18,7 @@ from surefoot.domain.sentences import plain, sentences
 _DIGITS = re.compile(r"\d+")
 _NUMBER = re.compile(r"[-\u2212]?\d(?:[\d.,\u2019']*\d)?|\d")
 _WORD = re.compile(r"[^\W_]+")
+_LEAD = re.compile(r"\s*(?:(yes|ja|s\u00ed|oui)|(?:no|nein|non))(?:[,.!:;]|\s[-\u2013\u2014])\s+", re.IGNORECASE)
 _SMALL_BLOCK = 8
 _MOVED_TOKENS = 2
 _NEAR_SHARE = 0.999
@@ -33,6 +34,11 @@ class Departure:
     reason: str
 
 
+def without_lead(claim: str) -> str:
+    """The claim without the yes or no that it begins with in answer to a question; it says whether, not what."""
+    return _LEAD.sub("", claim, count=1)
+
+
 def departures(
     claim: str, quotes: Sequence[str], around: Sequence[str], known_names: frozenset[str] = frozenset()
 ) -> list[Departure]:
@@ -41,9 +47,13 @@ def departures(
     Numbers, dates, units, names and identifiers must be in the `quotes` themselves; negation, modality and limits are those
     of `around`, the whole sentences the quotes are cut from, so that a quote cannot be cut free of its “not”.
     """
+    lead = _LEAD.match(claim)
+    claim = without_lead(claim)
     said = plain(claim)
     quoted = "\n".join(map(plain, quotes))
     found = [*_numbers(said, quoted), *_dates_and_units(said, quoted), *_names(said, quoted, known_names)]
+    if lead is not None and lead[1] is None and not any(_denies(tokens) for tokens in _sentence_tokens(claim, known_names)):
+        found.append(Departure(Kind.NEGATION, "The claim begins with a no and then denies nothing."))
     evidence = [tokens for text in around for tokens in _sentence_tokens(text, known_names)]
     for tokens in _sentence_tokens(claim, known_names):
         candidates = [_along(other, tokens) for other in _nearest(tokens, evidence)]
@@ -51,6 +61,10 @@ def departures(
             # Of sentences that share equally much, each may be the one that is meant.
             found.extend(departure for candidate in candidates for departure in candidate)
     return list(dict.fromkeys(found))
+
+
+def _denies(tokens: Sequence[Token]) -> bool:
+    return any(token.kind is Kind.NEGATION or token.group in ("only", "unless") for token in tokens)
 
 
 def _sentence_tokens(text: str, known_names: frozenset[str]) -> list[list[Token]]:
@@ -124,7 +138,7 @@ def _along(evidence: Sequence[Token], claim: Sequence[Token]) -> list[Departure]
         found.extend(more)
         if not moved or not left or not right:
             break
-    return [*found, *_added(right, evidence), *_left_out(left), *_moved_number(left, right, evidence), *_swapped(evidence, claim)]
+    return [*found, *_added(right, evidence), *_left_out(left), *_moved_alone(left, right, evidence), *_swapped(evidence, claim)]
 
 
 def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple[list[Token], list[Token], list[Departure], bool]:
@@ -143,7 +157,7 @@ def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple
             continue
         if operation == "replace" and len(old) <= _SMALL_BLOCK and len(new) <= _SMALL_BLOCK:
             old, new, exchanged = _exchanged(old, new)
-            found.extend(exchanged)
+            found.extend(exchanged or (_took_place(old, new, left) if least == 1 else ()))
         rest_left.extend(old)
         rest_right.extend(new)
     return rest_left, rest_right, found, moved
@@ -189,13 +203,20 @@ def _is_content(token: Token) -> bool:
     return token.kind is Kind.NAME or (token.kind is Kind.WORD and token.key not in LITTLE)
 
 
-def _moved_number(left: Sequence[Token], right: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
-    """A number that stands beside other words than in a sentence that has several."""
+def _moved_alone(left: Sequence[Token], right: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
+    """A word that stands beside other words than in the sentence, where that has several numbers: it may have another's."""
     numbers = {token.group for token in evidence if token.kind is Kind.NUMBER}
-    stated = {token.group for token in left if token.kind is Kind.NUMBER}
+    elsewhere = {token.key for token in left if token.kind is Kind.NUMBER or _is_content(token)}
     for token in right:
-        if token.kind is Kind.NUMBER and token.group in stated and len(numbers) > 1:
-            yield Departure(Kind.NUMBER, f"The claim says “{token.shown}” of something else than the quote does.")
+        if len(numbers) > 1 and token.key in elsewhere:
+            yield Departure(Kind.WORD, f"The claim says “{token.shown}” of something else than the quote does.")
+
+
+def _took_place(old: Sequence[Token], new: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
+    """A word of the sentence that stands in another one's place."""
+    stated, claimed = (list(filter(_is_content, side)) for side in (old, new))
+    if len(stated) == len(claimed) == 1 and claimed[0].key in {token.key for token in evidence}:
+        yield Departure(Kind.WORD, f"The claim says “{claimed[0].shown}” where the quote says “{stated[0].shown}”.")
 
 
 def _swapped(evidence: Sequence[Token], claim: Sequence[Token]) -> Iterator[Departure]:
@@ -221,15 +242,13 @@ def _kind_exchanged(old: Token, new: Token) -> Kind | None:
 
 
 def _added(rest: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:
-    """What the claim has over the sentence: a negation always departs, a limit or an obligation when the sentence has none."""
+    """What the claim has over the sentence: a negation always departs, a limit when the sentence has none."""
     groups = {token.group for token in evidence}
     for token in rest:
         if token.kind is Kind.NEGATION:
             yield Departure(Kind.NEGATION, f"The claim says \u201c{token.shown}\u201d, the quote does not.")
         elif token.kind is Kind.LIMIT and token.group in _STRONG_LIMITS and token.group not in groups:
             yield Departure(Kind.LIMIT, f"The claim says \u201c{token.shown}\u201d, the quote does not.")
-        elif token.kind is Kind.MODALITY and token.group == "must" and "may" in groups and "must" not in groups:
-            yield Departure(Kind.MODALITY, "The claim and the quote differ in whether it must be or may be.")
 
 
 def _left_out(rest: Sequence[Token]) -> Iterator[Departure]:

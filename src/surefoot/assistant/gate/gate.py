@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from surefoot.assistant.gate.agreement import departures
+from surefoot.assistant.gate.agreement import departures, without_lead
 from surefoot.assistant.gate.foreign import foreign, unseen_characters
 from surefoot.assistant.gate.quotes import Found, find
 from surefoot.assistant.gate.rules import Broken, Rule, departed, in_order, smuggled
@@ -103,7 +103,7 @@ class Gate:
         broken = _foreign_to(text, found, ground)
         if broken:
             return broken, 0.0
-        return self._supported(text, quotes, found[0].passage.chunk.locale)
+        return self._supported(without_lead(text), quotes, found[0].passage.chunk.locale)
 
     def _supported(self, text: str, quotes: Sequence[str], locale: str) -> tuple[list[Broken], float]:
         """Each sentence of the claim has to be supported: a false one is not carried by the true ones around it."""

@@ -31,6 +31,7 @@ class Rule(StrEnum):
     NEGATION = "negation"
     MODALITY = "modality"
     LIMIT = "limit"
+    SWAPPED = "swapped"
     OPPOSITE = "opposite"
     INVENTED = "invented"
     UNSUPPORTED = "unsupported"
@@ -45,6 +46,7 @@ _OF_KIND = {
     Kind.NEGATION: Rule.NEGATION,
     Kind.MODALITY: Rule.MODALITY,
     Kind.LIMIT: Rule.LIMIT,
+    Kind.WORD: Rule.SWAPPED,
 }
 _OF_FOREIGN = {
     "link": Rule.FOREIGN_LINK,
