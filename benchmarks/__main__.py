@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "answer_speed": ("--data", "{data}"),
     "gate_edits": ("--data", "{data}"),
     "ledger": (),
+    "poison": ("--data", "{data}"),
     "model_overhead": (),
 }
 

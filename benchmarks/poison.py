@@ -15,12 +15,12 @@ from pathlib import Path
 from time import perf_counter
 
 import orjson
+from tests.faults.poison import FAMILIES, TOPICS, Topic
+from tests.faults.poison_house import MODELS, House, Run
 
 from benchmarks.measuring import table
 from surefoot.domain.answers import Answer
 from surefoot.domain.sentences import plain, sentences
-from tests.faults.poison import FAMILIES, TOPICS, Topic
-from tests.faults.poison_house import MODELS, House, Run
 
 SECTIONS = "flagsmith_docs.sections.jsonl.gz"
 _TOPICS = 200
