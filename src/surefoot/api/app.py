@@ -15,7 +15,7 @@ from surefoot.api.deps import Face
 from surefoot.api.edge import Edge, check_origins
 from surefoot.api.limits import Admission
 from surefoot.api.openapi import describe
-from surefoot.api.routes import ask, budgets, documents, health, issuers, keys, metrics, pages, replies
+from surefoot.api.routes import ask, budgets, conversations, documents, health, issuers, keys, metrics, pages, replies
 from surefoot.api.schemas.problems import Problem
 from surefoot.bootstrap import Surefoot
 
@@ -69,7 +69,7 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         administration=Admission(concurrent=_ADMINISTRATION_PLACES, waiting=_ADMINISTRATION_PLACES * _WAITING_PER_PLACE),
     )
     errors.install(app)
-    for routes in (ask, documents, replies, budgets, keys, issuers, health, metrics, pages):
+    for routes in (ask, conversations, documents, replies, budgets, keys, issuers, health, metrics, pages):
         app.include_router(routes.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, clock=surefoot.clock, origins=origins, public_url=settings.public_url)

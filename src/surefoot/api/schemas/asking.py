@@ -44,6 +44,7 @@ _ANSWERED: dict[str, JsonValue] = {
         "tier": "extractive",
         "ai_generated": False,
         "label": LABEL,
+        "note": "",
     },
     "refusal": None,
     "confidence": 0.86,
@@ -83,6 +84,7 @@ _REFUSED: dict[str, JsonValue] = _ANSWERED | {
         "message": "None of the documents you may read answers this.",
         "would_help": ["A document that says how invoices are archived."],
         "closest": [_CITATION],
+        "choices": [],
     },
     "confidence": 0.12,
     "why": "Nothing is shown because no passage that you may read carries the answer.",
@@ -182,6 +184,7 @@ class ShownAnswer(Shown):
     tier: Tier
     ai_generated: bool
     label: str = Field(description="Shown beside the answer, so that people know whether an AI wrote it.")
+    note: str = Field(description="A sentence of ours before the claims, such as what the question has wrong; empty for none.")
 
 
 class ShownRefusal(Shown):
@@ -191,6 +194,7 @@ class ShownRefusal(Shown):
     message: str
     would_help: list[str]
     closest: list[ShownCitation] = Field(description="Where it is nearest to being answered; never an answer.")
+    choices: list[str] = Field(description="Questions to pick from, when this one could mean several things.")
 
 
 class ShownStep(Shown):
@@ -341,6 +345,7 @@ def why(outcome: Answer | Refusal) -> str:
         RefusalReason.STALE_EVIDENCE: "Nothing is shown because what would answer the question is out of date.",
         RefusalReason.CONFLICTING_EVIDENCE: "Nothing is shown because documents that are trusted alike contradict each other.",
         RefusalReason.OUT_OF_SCOPE: "Nothing is shown because the question is not about what these documents cover.",
+        RefusalReason.NEEDS_CLARIFICATION: "Nothing is shown because the question could mean several things.",
     }[outcome.reason]
 
 
@@ -355,6 +360,7 @@ def _answer(answer: Answer) -> ShownAnswer:
         tier=answer.tier,
         ai_generated=answer.tier is not Tier.EXTRACTIVE,
         label=LABEL if answer.tier is Tier.EXTRACTIVE else AI_LABEL,
+        note=answer.note,
     )
 
 
@@ -364,4 +370,5 @@ def _refusal(refusal: Refusal) -> ShownRefusal:
         message=refusal.message,
         would_help=list(refusal.would_help),
         closest=[ShownCitation.of(citation) for citation in refusal.closest],
+        choices=list(refusal.choices),
     )
