@@ -1,21 +1,40 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surefoot.assistant.answer import Answerer
-from surefoot.assistant.ask import Ask
+from surefoot.assistant.ask import Ask, AskParts
+from surefoot.assistant.climbing import Climber
+from surefoot.assistant.conversation import Conversations
+from surefoot.assistant.first_answer import Extractive
+from surefoot.assistant.gate import Gate
+from surefoot.assistant.groundedness import Support
+from surefoot.assistant.handover import Handovers
 from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
+from surefoot.core.ids import digest
 from surefoot.core.settings import Settings
 from surefoot.domain.identity import Principal, TenantId
-from surefoot.domain.policies import NO_MODELS, ModelPolicy
+from surefoot.domain.policies import CatalogEntry, ModelPolicy
 from surefoot.governance.budgets import Budgets
-from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, Fetcher, Store
+from surefoot.governance.courier import Courier
+from surefoot.llm.cache import AnswerCache
+from surefoot.llm.policy_file import load_policy
+from surefoot.llm.prompts import load_prompts
+from surefoot.llm.router import Router
+from surefoot.llm.scripted import scripted_model
+from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, Fetcher, LanguageModel, Store
 from surefoot.retrieval.freshness import FreshnessRule
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.readers import ReadLimits
 from surefoot.retrieval.search import Searcher, SearchOptions
+
+if TYPE_CHECKING:
+    from surefoot.adapters.prometheus_observer import PrometheusObserver
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +53,12 @@ class Surefoot:
     ingest: Ingest
     policy: ModelPolicy
     budgets: Budgets
+    router: Router
+    gate: Gate
+    conversations: Conversations
+    handovers: Handovers
+    courier: Courier
+    metrics: "PrometheusObserver"
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -45,37 +70,90 @@ class Surefoot:
         self.store.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """Everything that has an outside: what bootstrap makes from settings, and what tests and trials bring as doubles."""
+
+    store: Store
+    index: ChunkIndex
+    encoder: Encoder
+    fetcher: Fetcher
+    sink: EventSink
+    metrics: "PrometheusObserver"
+    models: Mapping[str, LanguageModel]
+
+
 def build(
     settings: Settings,
     clock: Clock | None = None,
     *,
     store: Store | None = None,
     encoder: Encoder | None = None,
-    policy: ModelPolicy = NO_MODELS,
+    policy: ModelPolicy | None = None,
+    models: Mapping[str, LanguageModel] | None = None,
 ) -> Surefoot:
-    """The product on these settings. A store or encoder passed in is used as it is (tests and trials bring doubles).
+    """The product on these settings. A store or encoder passed in is used as it is; so are `policy`, else read from
+    settings.models_file, and `models` by name, else made from the policy's catalog.
 
     Opens no connection yet; raises InvalidSettings for what cannot be put together.
     """
     clock = clock or SystemClock()
+    policy = load_policy(settings.models_file) if policy is None else policy
     store = store or _store(settings)
     encoder = encoder or _encoder(settings)
-    index = _index(settings, store, encoder)
-    searcher = Searcher(store, index, encoder, clock, _search_options(settings))
+    adapters = Adapters(
+        store=store,
+        index=_index(settings, store, encoder),
+        encoder=encoder,
+        fetcher=_fetcher(settings),
+        sink=_sink(settings, policy, clock),
+        metrics=_metrics(settings),
+        models=_models(settings, policy) if models is None else models,
+    )
     answerer = Answerer(encoder, answer_threshold=settings.answer_threshold, scope_threshold=settings.scope_threshold)
+    return assemble(settings, clock, adapters, policy, answerer)
+
+
+def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: ModelPolicy, answerer: Answerer) -> Surefoot:
+    """The use cases over these adapters."""
+    store, encoder = adapters.store, adapters.encoder
+    searcher = Searcher(store, adapters.index, encoder, clock, _search_options(settings))
+    budgets = Budgets(store, clock, policy)
+    router = Router(adapters.models, budgets)
+    gate = Gate(Support(encoder))
+    conversations = Conversations(store, clock)
+    parts = AskParts(
+        extractive=Extractive(searcher, answerer, gate),
+        store=store,
+        clock=clock,
+        conversations=conversations,
+        cache=AnswerCache(settings.answer_cache_size),
+        climber=Climber(router, load_prompts(settings.prompts_dir), gate, store) if policy.catalog else None,
+        policy=policy,
+        policy_fingerprint=digest(repr(policy)),
+        level=lambda tenant, account: budgets.state(tenant, account).level,
+        freshness=_freshness(settings),
+        observer=adapters.metrics,
+    )
     return Surefoot(
         settings=settings,
         clock=clock,
         store=store,
-        index=index,
+        index=adapters.index,
         encoder=encoder,
-        fetcher=_fetcher(settings),
+        fetcher=adapters.fetcher,
         searcher=searcher,
         answerer=answerer,
-        ask=Ask(searcher, store, answerer, clock),
-        ingest=Ingest(store, index, encoder, clock, _ingest_options(settings)),
+        ask=Ask(parts),
+        ingest=Ingest(store, adapters.index, encoder, clock, _ingest_options(settings)),
         policy=policy,
-        budgets=Budgets(store, clock, policy),
+        budgets=budgets,
+        router=router,
+        gate=gate,
+        conversations=conversations,
+        handovers=Handovers(store, clock, conversations),
+        courier=Courier(store, adapters.sink, clock),
+        metrics=adapters.metrics,
     )
 
 
@@ -137,18 +215,54 @@ def _fetcher(settings: Settings) -> Fetcher:
     return GuardedFetcher(offline=settings.offline)
 
 
+def _sink(settings: Settings, policy: ModelPolicy, clock: Clock) -> EventSink:
+    from surefoot.adapters.webhook_sink import WebhookSink
+
+    return WebhookSink(policy, clock, offline=settings.offline, environ=os.environ)
+
+
+def _metrics(settings: Settings) -> "PrometheusObserver":
+    from surefoot.adapters.prometheus_observer import PrometheusObserver
+
+    return PrometheusObserver(tenants=settings.metrics_tenants)
+
+
 def _search_options(settings: Settings) -> SearchOptions:
     return SearchOptions(
         fusion=settings.fusion,
         dense_weight=settings.dense_weight,
         leg_depth=settings.leg_depth,
         passages=settings.passages,
-        freshness=FreshnessRule(
-            max_age_days=settings.max_evidence_age_days,
-            half_life_days=settings.freshness_half_life_days,
-            weight=settings.freshness_weight,
-        ),
+        freshness=_freshness(settings),
     )
+
+
+def _freshness(settings: Settings) -> FreshnessRule:
+    return FreshnessRule(
+        max_age_days=settings.max_evidence_age_days,
+        half_life_days=settings.freshness_half_life_days,
+        weight=settings.freshness_weight,
+    )
+
+
+def _models(settings: Settings, policy: ModelPolicy) -> dict[str, LanguageModel]:
+    """Every model of the catalog behind its transport, by name; none is called yet, and no key is read."""
+    return {name: _model(settings, entry) for name, entry in policy.catalog.items()}
+
+
+def _model(settings: Settings, entry: CatalogEntry) -> LanguageModel:
+    transport = entry.endpoint.transport
+    if transport == "scripted":
+        return scripted_model(entry.card.model.removeprefix("scripted/"), card=entry.card)
+    if transport == "openai":
+        from surefoot.adapters.openai_model import OpenAiModel
+
+        return OpenAiModel(entry, offline=settings.offline, environ=os.environ)
+    if transport == "litellm":
+        from surefoot.adapters.litellm_model import LiteLlmModel
+
+        return LiteLlmModel(entry, offline=settings.offline, environ=os.environ)
+    raise InvalidSettings(f"transport {transport!r} of model {entry.card.name!r} is unknown; use litellm, openai or scripted.")
 
 
 def _ingest_options(settings: Settings) -> IngestOptions:

@@ -178,6 +178,18 @@ def test_a_body_that_stalls_is_given_up() -> None:
     anyio.run(scenario)
 
 
+def once(body: bytes) -> Callable[[], Awaitable[Message]]:
+    """The body of a caller who then waits for the answer."""
+    left = [body]
+
+    async def receive() -> Message:
+        if not left:
+            await anyio.sleep_forever()
+        return {"type": "http.request", "body": left.pop(), "more_body": False}
+
+    return receive
+
+
 class GatedEncoder(HashingEncoder):
     """An encoder whose questions wait at a gate."""
 
@@ -202,7 +214,7 @@ def test_beyond_places_and_queue_a_question_is_told_to_come_back_unread() -> Non
             return {"type": "http.request", "body": b'{"question":"why?"}', "more_body": False}
 
         async def ask() -> None:
-            status, _, _ = await call(busy.client.app, "/v1/ask", headers, whole)
+            status, _, _ = await call(busy.client.app, "/v1/ask", headers, once(b'{"question":"why?"}'))
             answers.append(status)
 
         async def overload() -> tuple[int, dict[str, str], bytes, int]:

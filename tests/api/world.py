@@ -1,6 +1,6 @@
 """Two tenants on the memory adapters behind the real app, with every kind of credential."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,9 +20,8 @@ from surefoot.adapters.prometheus_observer import PrometheusObserver
 from surefoot.api.app import create_app
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.answerability import AnswerabilityModel
-from surefoot.assistant.ask import Ask
 from surefoot.assistant.scorecard import ScorecardFile, Term
-from surefoot.bootstrap import Surefoot, read_limits
+from surefoot.bootstrap import Adapters, Surefoot, assemble
 from surefoot.core.clock import FixedClock
 from surefoot.core.settings import Settings
 from surefoot.domain.documents import document_id
@@ -30,11 +29,7 @@ from surefoot.domain.identity import Principal, TenantId, Viewer
 from surefoot.domain.keys import Issuer, Scope
 from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.governance import server_keys, tokens
-from surefoot.governance.budgets import Budgets
-from surefoot.governance.courier import Courier
-from surefoot.ports import AccessSnapshot, Encoder
-from surefoot.retrieval.ingest import Ingest, IngestOptions
-from surefoot.retrieval.search import Searcher, SearchOptions
+from surefoot.ports import AccessSnapshot, Encoder, LanguageModel
 
 Result = TypeVar("Result")
 
@@ -134,7 +129,13 @@ class World:
         return reply
 
 
-def compose(settings: Settings, clock: FixedClock, encoder: Encoder, policy: ModelPolicy = NO_MODELS) -> Surefoot:
+def compose(
+    settings: Settings,
+    clock: FixedClock,
+    encoder: Encoder,
+    policy: ModelPolicy = NO_MODELS,
+    models: Mapping[str, LanguageModel] | None = None,
+) -> Surefoot:
     """The product as bootstrap puts it together, on the memory adapters. It answers when the passages hold a third of the
     question's words.
     """
@@ -144,30 +145,21 @@ def compose(settings: Settings, clock: FixedClock, encoder: Encoder, policy: Mod
         with store.begin() as work:
             return work.access.readable(tenant, principals)
 
-    index = MemoryIndex(readable, dimensions=encoder.dimensions)
-    searcher = Searcher(store, index, encoder, clock, SearchOptions())
     even = ScorecardFile(bias=0.0, terms=())
     covered = Term(name="covered_by_all", mean=0.3, scale=0.1, low=0.0, high=1.0, weight=1.0)
     by_words = ScorecardFile(bias=0.0, terms=(covered,))
     always = ScorecardFile(bias=20.0, terms=())
     model = AnswerabilityModel(about={}, answer_threshold=0.5, scope_threshold=0.0, passage=even, answer=by_words, scope=always)
-    answerer = Answerer(encoder, model=model)
-    return Surefoot(
-        settings=settings,
-        clock=clock,
+    adapters = Adapters(
         store=store,
-        index=index,
+        index=MemoryIndex(readable, dimensions=encoder.dimensions),
         encoder=encoder,
         fetcher=MemoryFetcher({}),
-        searcher=searcher,
-        answerer=answerer,
-        ask=Ask(searcher, store, answerer, clock),
-        ingest=Ingest(store, index, encoder, clock, IngestOptions(200, 0, read_limits(settings))),
-        policy=policy,
-        budgets=Budgets(store, clock, policy),
-        courier=Courier(store, MemorySink(), clock),
+        sink=MemorySink(),
         metrics=PrometheusObserver(tenants=settings.metrics_tenants),
+        models=models or {},
     )
+    return assemble(settings, clock, adapters, policy, Answerer(encoder, model=model))
 
 
 def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
@@ -185,10 +177,17 @@ def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
 
 
 @contextmanager
-def world(*, encoder: Encoder | None = None, policy: ModelPolicy = NO_MODELS, **settings: Any) -> Iterator[World]:
+def world(
+    *,
+    encoder: Encoder | None = None,
+    policy: ModelPolicy = NO_MODELS,
+    models: Mapping[str, LanguageModel] | None = None,
+    **settings: Any,
+) -> Iterator[World]:
     """acme with an open and a restricted document, globex with one of its own; closed after the block."""
     clock = FixedClock(NOW)
-    surefoot = compose(Settings(**{"offline": True, "events_seconds": 0, **settings}), clock, encoder or HashingEncoder(), policy)
+    chosen = Settings(**{"offline": True, "events_seconds": 0, **settings})
+    surefoot = compose(chosen, clock, encoder or HashingEncoder(), policy, models)
     tenants = {name: add_tenant(surefoot, name) for name in (ACME, GLOBEX)}
     with serve(create_app(surefoot)) as client:
         made = World(surefoot, clock, client, tenants)

@@ -92,7 +92,7 @@ class AnswerStream(Response):
         with events:
             async for event in events:
                 if not has_begun:
-                    await send({"type": "http.response.start", "status": 200, "headers": self._headers()})
+                    await send({"type": "http.response.start", "status": 200, "headers": self._without_length()})
                     has_begun = True
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         if not has_begun:
@@ -102,7 +102,7 @@ class AnswerStream(Response):
             await send({"type": "http.response.body", "body": told, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _headers(self) -> list[tuple[bytes, bytes]]:
+    def _without_length(self) -> list[tuple[bytes, bytes]]:
         return [(name, value) for name, value in self.raw_headers if name != b"content-length"]
 
 

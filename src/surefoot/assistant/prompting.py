@@ -8,13 +8,11 @@ from surefoot.domain.answers import Passage
 from surefoot.domain.models import Message, Role
 
 
-def fence_nonce(passages: Sequence[Passage], question: str) -> str:
-    """12 hexadecimal digits that occur nowhere in the passages or the question: no text of theirs can end its own fence.
+def nonce_outside(texts: Sequence[str]) -> str:
+    """12 hexadecimal digits that occur in none of the texts: none of them can end its own fence.
 
-    Equal input gives the same nonce, so that an equal prompt is equal to the byte and a provider's cache can know it.
+    Equal texts give the same nonce, so that an equal prompt is equal to the byte and a provider's cache can know it.
     """
-    chunks = [passage.chunk for passage in passages]
-    texts = [question, *(text for chunk in chunks for text in (chunk.text, chunk.title, chunk.heading))]
     turn = 0
     while True:
         nonce = digest(str(turn), *texts)[:12]
@@ -25,7 +23,8 @@ def fence_nonce(passages: Sequence[Passage], question: str) -> str:
 
 def answer_messages(instructions: str, passages: Sequence[Passage], question: str) -> tuple[Message, ...]:
     """The prompt of an answer. What never changes stands first, so that providers can cache it."""
-    nonce = fence_nonce(passages, question)
+    chunks = [passage.chunk for passage in passages]
+    nonce = nonce_outside([question, *(text for chunk in chunks for text in (chunk.text, chunk.title, chunk.heading))])
     fenced = [_fenced(passage, nonce) for passage in passages]
     asked = f"<question-{nonce}>\n{question}\n</question-{nonce}>"
     return (Message(Role.SYSTEM, instructions), Message(Role.USER, "\n\n".join([*fenced, asked])))

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surefoot.core.errors import InvalidSettings
 
+_PATHS = frozenset({"data_dir", "models_file", "prompts_dir"})
 ENV_PREFIX = "SUREFOOT_"
 FILE_NAME = "surefoot.toml"
 
@@ -60,6 +61,12 @@ class Settings(BaseModel):
         None, ge=0, le=1, description="Least scope score before a question counts as out of scope; none means the model file's."
     )
 
+    models_file: Path = Field(
+        Path("models.toml"), description="Which models may be asked, how far and for how much; without it none is."
+    )
+    prompts_dir: Path | None = Field(None, description="Folder of prompts that replace the shipped ones; none means those.")
+    answer_cache_size: int = Field(4096, ge=0, description="Answers kept in memory for equal questions; 0 keeps none.")
+
     host: str = Field("127.0.0.1", description="Address `surefoot serve` listens on.")
     port: int = Field(8787, ge=0, le=65535, description="Port `surefoot serve` listens on.")
     workers: int = Field(1, ge=1, le=256, description="Processes of `surefoot serve`.")
@@ -69,6 +76,13 @@ class Settings(BaseModel):
     )
     cors_origins: tuple[str, ...] = Field((), description="Exact origins that browsers may call from.")
     public_url: str = Field("", description="Base URL of documentation links in errors; empty means relative.")
+
+    events_seconds: float = Field(
+        5, ge=0, le=3600, description="Seconds between two rounds of delivering events; 0 delivers none here."
+    )
+    metrics_token: str = Field("", description="Bearer token that opens /metrics; empty means that nothing does.")
+    metrics_public: bool = Field(False, description="Serve /metrics to everybody who can reach the port.")
+    metrics_tenants: bool = Field(False, description="Count every series for each tenant by itself.")
 
     @property
     def resolved_database_url(self) -> str:
@@ -87,7 +101,7 @@ class LoadedSettings:
 def load_settings(*, folder: Path, env: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> LoadedSettings:
     """Settings from `folder`/surefoot.toml, then `env`, then `overrides`; a later source wins, None overrides nothing.
 
-    A relative `data_dir` in the file means relative to the file. Raises InvalidSettings, naming source and key.
+    A relative path in the file means relative to the file. Raises InvalidSettings, naming source and key.
     """
     values: dict[str, Any] = {}
     origins: dict[str, str] = dict.fromkeys(Settings.model_fields, "default")
@@ -95,8 +109,8 @@ def load_settings(*, folder: Path, env: Mapping[str, str], overrides: Mapping[st
     if path.is_file():
         for key, value in _read_toml(path).items():
             values[key], origins[key] = value, str(path)
-        if "data_dir" in values:
-            values["data_dir"] = folder / str(values["data_dir"])
+        for key in _PATHS & values.keys():
+            values[key] = folder / str(values[key])
     for variable, text in sorted(env.items()):
         key = variable.removeprefix(ENV_PREFIX).lower()
         if variable.startswith(ENV_PREFIX) and key in Settings.model_fields:

@@ -2,10 +2,8 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, fields
-from datetime import datetime
 from threading import Lock
 
-from surefoot.core.clock import Clock
 from surefoot.core.ids import digest
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.identity import TenantId
@@ -42,40 +40,40 @@ class CacheKey:
 class _Kept:
     owner: str
     outcome: Answer | Refusal
-    until: datetime | None
 
 
 class AnswerCache:
-    """At most `size` outcomes of one process, the least recently used going first. Safe from many threads.
+    """At most `size` outcomes of one process, the least recently used going first; a size of 0 keeps nothing. Safe from many
+    threads.
 
-    The value names its owner, and one that does not belong to the asker is never given out, whatever its key.
+    The value names its owner, and one that does not belong to the asker is never given out, whatever its key. Whether its
+    evidence still holds is not known here: who takes an outcome out checks it like a fresh one.
     """
 
-    def __init__(self, size: int, clock: Clock) -> None:
+    def __init__(self, size: int) -> None:
         self._size = size
-        self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: CacheKey) -> Answer | Refusal | None:
-        """The outcome kept for this key, unless it has outlived its evidence."""
+        """The outcome kept for this key."""
         name = key.name()
         with self._lock:
             kept = self._kept.get(name)
             if kept is None:
                 return None
-            if kept.owner != key.owner() or (kept.until is not None and kept.until <= self._clock.now()):
+            if kept.owner != key.owner():
                 del self._kept[name]
                 return None
             self._kept.move_to_end(name)
             return kept.outcome
 
-    def put(self, key: CacheKey, outcome: Answer | Refusal, *, until: datetime | None) -> None:
-        """The outcome is kept until `until` (None: as long as there is room). A cache of size 0 keeps nothing."""
+    def put(self, key: CacheKey, outcome: Answer | Refusal) -> None:
+        """The outcome is kept as long as there is room."""
         if self._size == 0:
             return
         with self._lock:
-            self._kept[key.name()] = _Kept(key.owner(), outcome, until)
+            self._kept[key.name()] = _Kept(key.owner(), outcome)
             self._kept.move_to_end(key.name())
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)

@@ -1,7 +1,7 @@
 """Which evidence is too old to answer from, and how much age takes from a score."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from surefoot.domain.documents import Chunk
 
@@ -31,14 +31,6 @@ def stale_reason(chunk: Chunk, rule: FreshnessRule, *, now: datetime) -> str:
         if (now - chunk.updated_at).total_seconds() > rule.max_age_days * _SECONDS_A_DAY:
             return f"last updated {chunk.updated_at:%Y-%m-%d}, more than {rule.max_age_days} days ago"
     return ""
-
-
-def fresh_until(chunk: Chunk, rule: FreshnessRule) -> datetime | None:
-    """The moment from which the chunk, fresh now, may not be answered from by its age alone; None when that never comes."""
-    ends = [chunk.valid_until] if chunk.valid_until is not None else []
-    if rule.max_age_days is not None and chunk.updated_at is not None:
-        ends.append(chunk.updated_at + timedelta(days=rule.max_age_days))
-    return min(ends, default=None)
 
 
 def aged(score: float, chunk: Chunk, rule: FreshnessRule, *, now: datetime) -> float:

@@ -1,13 +1,14 @@
 import pytest
 
-from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS, Ask
+from surefoot.assistant.ask import Ask
+from surefoot.assistant.course import LONGEST_QUESTION_CHARACTERS
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.answers import Answer, Refusal, RefusalReason
 from surefoot.domain.documents import document_id
 from surefoot.domain.filters import Everything, Filter, InDocuments
 from surefoot.domain.identity import EVERYONE, Principal, Viewer, viewer_hash
 from surefoot.retrieval.search import Retrieved
-from tests.unit.assistant.passages import answerer
+from tests.asking import asking_in
 from tests.world import TENANT, World, markdown, memory_world, reader
 
 QUESTION = "When do refunds arrive?"
@@ -21,7 +22,7 @@ def world() -> World:
 
 
 def ask_in(world: World) -> Ask:
-    return Ask(world.searcher, world.store, answerer(), world.clock)
+    return asking_in(world).ask
 
 
 def test_the_reply_is_an_answer_with_its_time_and_stages(world: World) -> None:
@@ -90,7 +91,7 @@ def grant(world: World, uri: str, *principals: str) -> None:
 def test_a_document_revoked_while_answering_is_not_shown(world: World) -> None:
     world.put(REFUNDS, markdown("invoices.md", "# Invoices\n\nInvoices are sent every Monday.\n"))
     search = RevokingSearch(world, times=1)
-    reply = Ask(search, world.store, answerer(), world.clock).ask(reader(), QUESTION)
+    reply = asking_in(world, search=search).ask.ask(reader(), QUESTION)
     assert search.searches == 2
     assert isinstance(reply.outcome, Refusal)
     assert all("refunds.md" not in place.uri for place in reply.outcome.closest)
@@ -99,7 +100,7 @@ def test_a_document_revoked_while_answering_is_not_shown(world: World) -> None:
 def test_after_a_revocation_what_may_still_be_read_answers(world: World) -> None:
     world.put(REFUNDS, markdown("payments.md", "# Payments\n\nRefunds arrive within 5 business days, as payments do.\n"))
     search = RevokingSearch(world, times=1)
-    outcome = Ask(search, world.store, answerer(), world.clock).ask(reader(), QUESTION).outcome
+    outcome = asking_in(world, search=search).ask.ask(reader(), QUESTION).outcome
     assert isinstance(outcome, Answer)
     assert {citation.uri for claim in outcome.claims for citation in claim.citations} == {"payments.md"}
 
@@ -107,7 +108,7 @@ def test_after_a_revocation_what_may_still_be_read_answers(world: World) -> None
 def test_a_refusal_s_closest_places_are_checked_again_too(world: World) -> None:
     world.put(REFUNDS)
     search = RevokingSearch(world, times=1)
-    outcome = Ask(search, world.store, answerer(), world.clock).ask(reader(), "Do refunds arrive in Bitcoin?").outcome
+    outcome = asking_in(world, search=search).ask.ask(reader(), "Do refunds arrive in Bitcoin?").outcome
     assert isinstance(outcome, Refusal)
     assert outcome.closest == ()
 
@@ -115,7 +116,7 @@ def test_a_refusal_s_closest_places_are_checked_again_too(world: World) -> None:
 def test_rights_that_never_stand_still_end_in_a_refusal_after_two_searches(world: World) -> None:
     world.put(REFUNDS)
     search = GrantingAndRevokingSearch(world, times=9)
-    reply = Ask(search, world.store, answerer(), world.clock).ask(reader(), QUESTION)
+    reply = asking_in(world, search=search).ask.ask(reader(), QUESTION)
     assert search.searches == 2
     assert isinstance(reply.outcome, Refusal)
     assert reply.outcome.reason is RefusalReason.NO_EVIDENCE
@@ -130,7 +131,7 @@ def test_a_question_is_narrowed_to_the_documents_and_passages_it_asks_for(world:
             seen.append(super().search(viewer, question, where=where, limit=limit))
             return seen[-1]
 
-    narrowed = Ask(Watched(world, 0), world.store, answerer(), world.clock)
+    narrowed = asking_in(world, search=Watched(world, 0)).ask
     narrowed.ask(reader(), QUESTION, where=InDocuments(frozenset({document_id(TENANT, "other.md")})))
     narrowed.ask(reader(), QUESTION, limit=1)
     assert [passage.chunk.uri for passage in seen[0].passages] == ["other.md"]

@@ -2,26 +2,53 @@
 
 from functools import partial
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
+from surefoot.api.errors import problem_body, request_id_of
 from surefoot.api.schemas.asking import Question, ShownPassage, ShownReply
+from surefoot.api.streaming import AnswerStream, wants_stream, while_connected
+from surefoot.assistant.course import Asking
+from surefoot.assistant.watching import Watcher
 from surefoot.core.errors import NotFound
+from surefoot.domain.conversations import ConversationId
 from surefoot.domain.documents import ChunkId
 from surefoot.domain.filters import Everything
 from surefoot.domain.identity import Viewer
+from surefoot.domain.replies import Reply
 from surefoot.retrieval.access import still_readable
+
+# Nobody reads it: the status that servers log for a caller who has hung up.
+_HUNG_UP = 499
 
 router = APIRouter(prefix="/v1", tags=["ask"], route_class=ViewerRoute, dependencies=[NeedsViewer])
 
 
 @router.post("/ask", response_model=ShownReply, summary="Ask a question as the signed-in viewer")
-async def ask(question: Question, viewer: TheViewer, face: TheFace) -> Response:
-    """An answer whose every sentence is cited, or a refusal with its reason. A refusal is a result: its status is 200."""
-    where = question.where.filter() if question.where else Everything()
-    reply = await face.questions.run(partial(face.surefoot.ask.ask, viewer, question.question, where=where, limit=question.limit))
-    return json_response(ShownReply.of(reply).model_dump(mode="json"))
+async def ask(question: Question, viewer: TheViewer, face: TheFace, request: Request) -> Response:
+    """An answer whose every sentence is cited, or a refusal with its reason. A refusal is a result: its status is 200.
+
+    With `Accept: text/event-stream` the claims come as events, each once it is verified: `claim`, now and then `restart`
+    (forget the claims so far), last `reply` with the whole outcome. Hanging up ends the question and its spending.
+    """
+    asking = Asking(
+        viewer,
+        question.question,
+        question.where.filter() if question.where else Everything(),
+        question.limit,
+        question.surface,
+        ConversationId(question.conversation_id) if question.conversation_id else None,
+        request_id_of(request),
+    )
+
+    async def work(watcher: Watcher | None = None) -> Reply:
+        return await face.surefoot.ask.answer(asking, watcher=watcher, run=face.questions.run)
+
+    if wants_stream(request):
+        return AnswerStream(work, face.questions, partial(problem_body, request))
+    reply = await while_connected(request, work)
+    return Response(status_code=_HUNG_UP) if reply is None else json_response(ShownReply.of(reply).model_dump(mode="json"))
 
 
 @router.get("/citations/{chunk_id}", response_model=ShownPassage, summary="Open a citation")

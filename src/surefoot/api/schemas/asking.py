@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
 
 from surefoot.api.schemas.texts import Locale, Moment, Sent, Shown, without_nul
-from surefoot.assistant.ask import LONGEST_QUESTION_CHARACTERS
+from surefoot.assistant.course import LONGEST_QUESTION_CHARACTERS
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
 from surefoot.domain.budgets import BudgetLevel
 from surefoot.domain.documents import Chunk, Document, DocumentId, TrustTier
@@ -56,7 +56,7 @@ _ANSWERED: dict[str, JsonValue] = {
     "cost_usd": 0.0,
     "tokens": 0,
     "surface": "help",
-    "searched": "How long does a refund take?",
+    "searched": "",
     "conversation_id": "",
     "model": "",
     "cache": "miss",
@@ -231,7 +231,7 @@ class ShownReply(Shown):
     cost_usd: float
     tokens: int
     surface: str
-    searched: str = Field(description="The question that was searched for: a follow-up in its stand-alone form.")
+    searched: str = Field(description="A follow-up in the stand-alone form that was searched for; empty when it stood alone.")
     conversation_id: str
     model: str = Field(description="The model whose words are shown, as models.toml names it; empty when none is.")
     cache: CacheUse
@@ -259,7 +259,7 @@ class ShownReply(Shown):
             cost_usd=reply.cost_usd,
             tokens=reply.tokens,
             surface=reply.surface,
-            searched=reply.searched or reply.question,
+            searched=reply.searched if reply.searched != reply.question else "",
             conversation_id=reply.conversation_id,
             model=reply.model,
             cache=reply.cache,

@@ -269,7 +269,7 @@ class RecordedReply(Shown):
     degraded: Degraded | None = None
     prompt_fingerprint: str = ""
     trace_id: str = ""
-    steps: list[RecordedStep] = []
+    steps: list[RecordedStep] = Field(default_factory=list)
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
 

@@ -1,0 +1,113 @@
+"""What is known of one question while it is answered."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
+
+from surefoot.assistant.first_answer import FirstAnswer
+from surefoot.assistant.refusals import no_evidence
+from surefoot.assistant.watching import Watcher
+from surefoot.core.deadline import Deadline
+from surefoot.core.errors import InvalidInput
+from surefoot.domain.answers import Answer, Claim, Refusal
+from surefoot.domain.budgets import Account, BudgetLevel
+from surefoot.domain.conversations import ConversationId, Turn
+from surefoot.domain.filters import Everything, Filter
+from surefoot.domain.identity import Viewer, viewer_hash
+from surefoot.domain.policies import DEFAULT_SURFACE, SurfacePolicy
+from surefoot.domain.replies import CacheUse
+from surefoot.domain.routing import Degraded, Step
+from surefoot.llm.cache import CacheKey
+
+LONGEST_QUESTION_CHARACTERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A question as it was asked. `where` narrows the documents that are asked, never the rights; `limit` is how many
+    passages to answer from; `trace_id` joins what other systems know of the same request (empty: a fresh one).
+    """
+
+    viewer: Viewer
+    question: str
+    where: Filter = Everything()
+    limit: int | None = None
+    surface: str = DEFAULT_SURFACE
+    conversation_id: ConversationId | None = None
+    trace_id: str = ""
+
+    @property
+    def account(self) -> Account:
+        """On whose account models are asked."""
+        return Account(self.surface, viewer_hash(self.viewer))
+
+
+@dataclass(slots=True)
+class Course:
+    """One question on its way. `searched` is its stand-alone form; `key` is where its outcome may be kept, None once it is
+    not known under which key it belongs.
+    """
+
+    asking: Asking
+    asked_at: datetime
+    policy: SurfacePolicy
+    region: str
+    deadline: Deadline
+    turns: list[Turn]
+    searched: str
+    is_follow_up: bool
+    started: float = field(default_factory=perf_counter)
+    first: FirstAnswer | None = None
+    outcome: Answer | Refusal = field(default_factory=no_evidence)
+    version: str = ""
+    key: CacheKey | None = None
+    steps: tuple[Step, ...] = ()
+    cache: CacheUse = CacheUse.MISS
+    level: BudgetLevel = BudgetLevel.NORMAL
+    degraded: Degraded | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    first_claim_ms: float | None = None
+
+    def spent(self, timings: Mapping[str, float]) -> None:
+        """Each stage's milliseconds are the sum over all its runs."""
+        for stage, milliseconds in timings.items():
+            self.timings_ms[stage] = round(self.timings_ms.get(stage, 0.0) + milliseconds, 3)
+
+    def took(self, first: FirstAnswer) -> None:
+        """The extractive tier's word stands until a model's does; of several, the last one counts."""
+        self.spent({**first.retrieved.timings_ms, "extract": first.step.latency_ms})
+        self.first, self.outcome, self.version = first, first.outcome, first.retrieved.state.version
+        self.steps = (*(step for step in self.steps if step.model), first.step)
+
+
+class TimedWatcher:
+    """A watcher that notes when the first verified claim came."""
+
+    def __init__(self, watcher: Watcher, course: Course) -> None:
+        self._watcher = watcher
+        self._course = course
+
+    async def claim(self, claim: Claim) -> None:
+        """The claim is passed on."""
+        if self._course.first_claim_ms is None:
+            self._course.first_claim_ms = round((perf_counter() - self._course.started) * 1000, 3)
+        await self._watcher.claim(claim)
+
+    async def restart(self) -> None:
+        """The restart is passed on."""
+        await self._watcher.restart()
+
+
+def valid_question(question: str) -> str:
+    """The question without white space around it. Raises InvalidInput when it is empty, too long or has control characters."""
+    stripped = question.strip()
+    if not stripped:
+        raise InvalidInput("The question is empty; ask something.")
+    if len(stripped) > LONGEST_QUESTION_CHARACTERS:
+        raise InvalidInput(f"The question has {len(stripped)} characters; at most {LONGEST_QUESTION_CHARACTERS} are taken.")
+    for place, character in enumerate(stripped):
+        if unicodedata.category(character) in ("Cc", "Cs") and character not in "\n\r\t":
+            raise InvalidInput(f"The question has the control character {character!r} at position {place}; remove it.")
+    return stripped
