@@ -88,10 +88,16 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
     reply = shared.ask("How many business days until refunds reach the card?", shared.viewer())
     citation = reply["answer"]["claims"][0]["citations"][0]["chunk_id"]
     identity = shared.tenants[ACME].documents["refunds.md"]
+    held = {"conversation_id": conversation_of(shared)}
+    shared.ask("refunds business days card", shared.viewer(), **held)
     calls = [
         ("post", "/v1/ask", {}, shared.viewer(), {"question": "refunds business days card"}),
         ("post", "/v1/ask", {}, shared.viewer(), {"question": "zyxw vutsr"}),
         ("get", "/v1/citations/{chunk_id}", {"chunk_id": citation}, shared.viewer(), None),
+        ("post", "/v1/conversations", {}, shared.viewer(), {}),
+        ("get", "/v1/conversations", {}, shared.viewer(), None),
+        ("get", "/v1/conversations/{conversation_id}", held, shared.viewer(), None),
+        ("post", "/v1/conversations/{conversation_id}/handover", held, shared.viewer(), {"note": "Please call."}),
         ("get", "/v1/replies/{reply_id}", {"reply_id": reply["reply_id"]}, shared.admin_key(), None),
         ("put", "/v1/documents", {}, shared.ingest_key(), {"uri": "refunds.md", "content": "# R\n\nNew text here.\n"}),
         ("post", "/v1/documents:batch", {}, shared.ingest_key(), {"documents": [{"uri": "z.md", "content": "# Z\n\nText.\n"}]}),
@@ -120,7 +126,12 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         assert holds(document, described["schema"], answered.json()), f"{method} {path}: {answered.text}"
     called = {(method, path) for method, path, *_ in calls}
     left = {(method, path) for method, path, _ in operations(document)} - called
-    assert {method for method, _ in left} == {"delete", "get"} and ("get", "/errors/{code}") in left and len(left) == 3
+    assert {method for method, _ in left} == {"delete", "get"} and ("get", "/errors/{code}") in left and len(left) == 4
+
+
+def conversation_of(made: World) -> str:
+    """A fresh conversation of acme's viewer."""
+    return str(made.client.post("/v1/conversations", json={}, headers=made.viewer()).json()["conversation_id"])
 
 
 # Row 9: ids of another tenant
@@ -136,6 +147,7 @@ def ids() -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
         mine = {
             "chunk_id": reply["answer"]["claims"][0]["citations"][0]["chunk_id"],
             "reply_id": reply["reply_id"],
+            "conversation_id": conversation_of(made),
             "document_id": made.tenants[ACME].documents["refunds.md"],
             "key_id": made.tenants[ACME].admin_key_id,
         }
@@ -199,6 +211,7 @@ def test_not_yours_and_not_there_are_the_same_bytes(ids: tuple[World, dict[str, 
     made, mine, document = ids
     nothing = {name: re.sub(r"[0-9a-f]", "0", value) for name, value in mine.items()}
     nothing["key_id"] = "key_" + "0" * 32
+    nothing["conversation_id"] = "cnv_" + "0" * 32
     compared = 0
     for method, path, operation in guarded(document):
         if not ID_PATHS.findall(path):
