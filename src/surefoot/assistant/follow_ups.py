@@ -62,14 +62,16 @@ def standalone(question: str, turns: Sequence[Turn], locale: str) -> Standalone:
     question before was about; half a sentence is put in the place of its like there, or added to it.
     """
     unchanged = Standalone(question, is_rewritten=False, because="")
-    found = leaning(question, locale) if turns else None
+    before = turns[-1].standalone_question.strip() if turns else ""
+    if not before or len(question) + len(before) > LONGEST_REWRITTEN_CHARACTERS:
+        return unchanged
+    found = leaning(question, locale)
     if found is None:
         return unchanged
-    before = turns[-1].standalone_question.strip()
     added = _added_by(turns[-1])
     rewritten = _merged(before, added, found) if found.kind is Kind.ELLIPSIS else _resolved(before, found, locale)
     rewritten = " ".join(rewritten.split())
-    if not rewritten or len(rewritten) > LONGEST_REWRITTEN_CHARACTERS:
+    if not rewritten:
         return unchanged
     return Standalone(rewritten, is_rewritten=True, because=found.because)
 

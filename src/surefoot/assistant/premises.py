@@ -15,6 +15,8 @@ from surefoot.domain.lexicon import primary_language, terms
 from surefoot.domain.sentences import plain, sentences
 
 _SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "wk": 604_800.0, "mo": 2_629_746.0, "y": 31_556_952.0}
+# Who writes more than this tells a story; a premise in it is not what is asked.
+_LONGEST_LOOKED_AT_CHARACTERS = 400
 _SAME_LENGTH = 0.05
 _FEWEST_TERMS_OF_A_TOPIC = 2
 _TERMS_WITH_ONE_TO_SPARE = 4
@@ -106,7 +108,7 @@ class _Premise:
 
 def false_premise(question: str, cited: Sequence[Citation], locale: str) -> Correction | None:
     """The correction when a cited sentence contradicts what the question takes for granted; None when in any doubt."""
-    if language_of(question, locale) != "en":
+    if len(question) > _LONGEST_LOOKED_AT_CHARACTERS or language_of(question, locale) != "en":
         return None
     sources = [(citation, sentence) for citation in cited for sentence in _sentences(citation)]
     for premise in _premises(plain(question)):

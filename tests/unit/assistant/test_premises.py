@@ -63,6 +63,11 @@ def test_a_denial_with_an_exception_corrects_nothing() -> None:
     assert false_premise(question, [quoted("Drafts are not counted unless they are sent.")], "en") is None
 
 
+def test_a_long_story_is_left_alone() -> None:
+    question = "Why do refunds to cards take 3 days?"
+    assert false_premise("Please help. " * 40 + question, [CARDS], "en") is None
+
+
 def test_what_a_person_says_happened_to_them_is_not_corrected() -> None:
     assert false_premise("Why has my refund to a card taken 20 days?", [CARDS], "en") is None
 
