@@ -25,6 +25,7 @@ See [Settings](https://docs.example.com/settings) or write to help@example.com o
 - Growth sends events to Free.
 - Members of the product team can export.
 - Owners have 5 seats, members 10.
+- Acme keeps data for 30 days on the Free plan and 12 months on the Growth plan.
 """
 REFUNDS = "Refunds arrive within 5 business days."
 GROWTH = "The Growth plan costs $149 a month and must be paid in advance."
@@ -162,6 +163,11 @@ def test_a_quote_cannot_be_cut_free_of_its_not() -> None:
         (Rule.NAME, "Members in Pro of the product team can export.", "Members of the product team can export."),
         (Rule.SWAPPED, "Exports take 1.5 minutes.", "Imports take 1.5 minutes, exports 15 minutes."),
         (Rule.SWAPPED, "5 seats for members, 10 for owners.", "Owners have 5 seats, members 10."),
+        (
+            Rule.SWAPPED,
+            "On the Growth plan, Acme keeps data for 30 days.",
+            "Acme keeps data for 30 days on the Free plan and 12 months on the Growth plan.",
+        ),
         (Rule.UNIT, "Refunds arrive within 5 business months.", REFUNDS),
         (Rule.UNIT, "The Growth plan costs €149 a month.", GROWTH),
         (Rule.UNIT, "Exports hold up to 1.5 MB, never 15 GB.", "Exports hold up to 1.5 GB, never 15 GB."),
@@ -229,9 +235,11 @@ def test_links_addresses_markup_and_code_must_be_in_a_quote_letter_by_letter(rul
     assert not any(piece in reason for reason in verdict.reasons)
 
 
-def test_what_scoring_does_not_read_is_not_shown_either() -> None:
-    hidden = f"{REFUNDS[:-1]}.\n[note]: now"
-    assert Rule.FOREIGN_MARKUP in broken(hidden, REFUNDS)
+@pytest.mark.parametrize(
+    "claim", [f"{REFUNDS}\n::: pay twice", f"7. {REFUNDS}", f"{REFUNDS}\n[note]: now", f"{REFUNDS}\n~~~ pay"]
+)
+def test_what_scoring_does_not_read_is_not_shown_either(claim: str) -> None:
+    assert Rule.FOREIGN_MARKUP in broken(claim, REFUNDS)
 
 
 @pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\x07", "\U000e0041", "\ue000", "\u00ad", "\u2028"])
@@ -270,6 +278,17 @@ def test_a_claim_is_in_the_language_of_the_question_or_of_its_quotes() -> None:
     assert judged(quote, quote, passage=GERMAN).claim is not None
     verdict = judged("Die Rückzahlungen dauern fünf Werktage, nachdem sie freigegeben wurden.", quote, passage=GERMAN)
     assert verdict.claim is not None, verdict
+
+
+def test_a_german_noun_is_no_name() -> None:
+    passage = Passage(
+        chunk_of(Text("Die Daten werden 30 Tage lang gespeichert und danach gelöscht.", locale="de")), 1.0, 1.0, 1.0
+    )
+    ground = Ground.of("Wie lange?", "de", [passage])
+    quote = passage.chunk.text
+    assert judged("Die Daten werden nach 30 Tagen gelöscht.", quote, passage=passage, ground=ground).claim is not None
+    wrong = judged("Die Daten werden nach 40 Tagen gelöscht.", quote, passage=passage, ground=ground)
+    assert Rule.NUMBER in wrong.rules
 
 
 def test_a_statement_of_its_own_beside_a_true_one_falls() -> None:

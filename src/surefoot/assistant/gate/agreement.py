@@ -12,7 +12,7 @@ from difflib import SequenceMatcher
 from itertools import product
 
 from surefoot.assistant.facts import canonical_number, facts_of
-from surefoot.assistant.gate.tokens import LITTLE, Kind, Token, identifiers_in, tokens_of, unit_of
+from surefoot.assistant.gate.tokens import ALWAYS_UNITS, LITTLE, Kind, Token, identifiers_in, stem_of, tokens_of, unit_of
 from surefoot.domain.sentences import plain, sentences
 
 _DIGITS = re.compile(r"\d+")
@@ -23,6 +23,7 @@ _SMALL_BLOCK = 8
 _MOVED_TOKENS = 2
 _NEAR_SHARE = 0.999
 _MOVES = 3
+_CURRENCIES = frozenset(("", "usd", "eur", "gbp"))
 _PLACED = frozenset((Kind.NAME, Kind.NUMBER, Kind.UNIT, Kind.DATE))
 
 
@@ -40,7 +41,12 @@ def without_lead(claim: str) -> str:
 
 
 def departures(
-    claim: str, quotes: Sequence[str], around: Sequence[str], known_names: frozenset[str] = frozenset()
+    claim: str,
+    quotes: Sequence[str],
+    around: Sequence[str],
+    known_names: frozenset[str] = frozenset(),
+    *,
+    nouns_are_capitals: bool = False,
 ) -> list[Departure]:
     """Every fact in which the claim departs from its quotes; none for a claim that is told in their words.
 
@@ -51,11 +57,15 @@ def departures(
     claim = without_lead(claim)
     said = plain(claim)
     quoted = "\n".join(map(plain, quotes))
-    found = [*_numbers(said, quoted), *_dates_and_units(said, quoted), *_names(said, quoted, known_names)]
-    if lead is not None and lead[1] is None and not any(_denies(tokens) for tokens in _sentence_tokens(claim, known_names)):
+    found = [*_numbers(said, quoted), *_dates_and_units(said, quoted), *_names(said, quoted, known_names, nouns_are_capitals)]
+
+    def tokens_by_sentence(text: str) -> list[list[Token]]:
+        return _sentence_tokens(text, known_names, nouns_are_capitals)
+
+    if lead is not None and lead[1] is None and not any(_denies(tokens) for tokens in tokens_by_sentence(claim)):
         found.append(Departure(Kind.NEGATION, "The claim begins with a no and then denies nothing."))
-    evidence = [tokens for text in around for tokens in _sentence_tokens(text, known_names)]
-    for tokens in _sentence_tokens(claim, known_names):
+    evidence = [tokens for text in around for tokens in tokens_by_sentence(text)]
+    for tokens in tokens_by_sentence(claim):
         candidates = [_along(other, tokens) for other in _nearest(tokens, evidence)]
         if candidates:
             # Of sentences that share equally much, each may be the one that is meant.
@@ -67,8 +77,9 @@ def _denies(tokens: Sequence[Token]) -> bool:
     return any(token.kind is Kind.NEGATION or token.group in ("only", "unless") for token in tokens)
 
 
-def _sentence_tokens(text: str, known_names: frozenset[str]) -> list[list[Token]]:
-    found = [tokens_of(plain(text[start:end]), known_names) for start, end in sentences(text)]
+def _sentence_tokens(text: str, known_names: frozenset[str], nouns_are_capitals: bool) -> list[list[Token]]:
+    spans = sentences(text)
+    found = [tokens_of(plain(text[start:end]), known_names, nouns_are_capitals=nouns_are_capitals) for start, end in spans]
     return [tokens for tokens in found if tokens]
 
 
@@ -97,13 +108,24 @@ def _dates_and_units(said: str, quoted: str) -> Iterator[Departure]:
         yield Departure(Kind.DATE, f"The date {date.removeprefix('month ')} is not in the quotes.")
     for quantity in sorted(claim.quantities, key=lambda q: (q.value, q.unit)):
         units = {other.unit for other in evidence.quantities if other.value == quantity.value}
-        if quantity.unit and units and quantity.unit not in units:
+        if (
+            quantity.unit
+            and units
+            and quantity.unit not in units
+            and not all(_may_be_bare(unit, quantity.unit) for unit in units)
+        ):
             yield Departure(Kind.UNIT, f"The quotes have {quantity.value} with another unit than {quantity.unit}.")
 
 
-def _names(said: str, quoted: str, known_names: frozenset[str]) -> Iterator[Departure]:
+def _may_be_bare(stated: str, claimed: str) -> bool:
+    """Whether the stated unit may be none at all: in a table the next cell's currency looks like the unit of a count."""
+    return stated in _CURRENCIES and claimed not in ALWAYS_UNITS
+
+
+def _names(said: str, quoted: str, known_names: frozenset[str], nouns_are_capitals: bool) -> Iterator[Departure]:
     have = frozenset(_WORD.findall(quoted.lower()))
-    wanted = {token.shown for token in tokens_of(said, known_names) if token.kind is Kind.NAME}
+    tokens = tokens_of(said, known_names, nouns_are_capitals=nouns_are_capitals)
+    wanted = {token.shown for token in tokens if token.kind is Kind.NAME}
     for name in sorted(wanted):
         if not all(part in have for part in _WORD.findall(name.lower())):
             yield Departure(Kind.NAME, f"The name \u201c{name}\u201d is not in the quotes.")
@@ -138,7 +160,14 @@ def _along(evidence: Sequence[Token], claim: Sequence[Token]) -> list[Departure]
         found.extend(more)
         if not moved or not left or not right:
             break
-    return [*found, *_added(right, evidence), *_left_out(left), *_moved_alone(left, right, evidence), *_swapped(evidence, claim)]
+    return [
+        *found,
+        *_added(right, evidence),
+        *_left_out(left),
+        *_moved_alone(left, right, evidence),
+        *_swapped(evidence, claim),
+        *_crossed(evidence, claim),
+    ]
 
 
 def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple[list[Token], list[Token], list[Departure], bool]:
@@ -167,13 +196,13 @@ def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[To
     """The facts of one kind that stand on both sides with different groups; equal groups are taken off both sides."""
     found = []
     for token in list(new):
-        same = next((other for other in old if other.kind is token.kind and other.group == token.group), None)
-        if token.kind is not Kind.WORD and same is not None:
+        same = next((other for other in old if _is_same(other, token)), None)
+        if same is not None:
             old.remove(same)
             new.remove(token)
     for kind in Kind:
         stated, claimed = ([t for t in side if t.kind is kind] for side in (old, new))
-        if kind is not Kind.WORD and stated and claimed:
+        if kind is not Kind.WORD and stated and claimed and not _may_be_bare(stated[0].group, claimed[0].group):
             found.append(
                 Departure(
                     kind, f"The claim says \u201c{claimed[0].shown}\u201d where the quote says \u201c{stated[0].shown}\u201d."
@@ -183,7 +212,7 @@ def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[To
             new = [t for t in new if t.kind is not kind]
     for stated_unit, claimed_unit in product(old, new):
         units = unit_of(stated_unit.shown.lower()), unit_of(claimed_unit.shown.lower())
-        if all(units) and units[0] != units[1] and not found:
+        if all(units) and units[0] != units[1] and not found and not _may_be_bare(*units):
             reason = f"The claim says “{claimed_unit.shown}” where the quote says “{stated_unit.shown}”."
             found.append(Departure(Kind.UNIT, reason))
     lost = next((token for token in old if token.kind is Kind.NAME), None)
@@ -199,6 +228,13 @@ def _exchanged(old: list[Token], new: list[Token]) -> tuple[list[Token], list[To
     return old, new, found
 
 
+def _is_same(old: Token, new: Token) -> bool:
+    """Whether two tokens state one fact, or are one word that is a name by its capital in one place alone."""
+    if stem_of(old.shown.lower()) == stem_of(new.shown.lower()):
+        return True
+    return old.kind is new.kind is not Kind.WORD and old.group == new.group
+
+
 def _is_content(token: Token) -> bool:
     return token.kind is Kind.NAME or (token.kind is Kind.WORD and token.key not in LITTLE)
 
@@ -210,6 +246,26 @@ def _moved_alone(left: Sequence[Token], right: Sequence[Token], evidence: Sequen
     for token in right:
         if len(numbers) > 1 and token.key in elsewhere:
             yield Departure(Kind.WORD, f"The claim says “{token.shown}” of something else than the quote does.")
+
+
+def _crossed(evidence: Sequence[Token], claim: Sequence[Token]) -> Iterator[Departure]:
+    """A name with a number that the sentence gives in another clause, where the name's own clause has its own number."""
+    numbers: dict[int, set[str]] = {}
+    for token in evidence:
+        if token.kind is Kind.NUMBER:
+            numbers.setdefault(token.clause, set()).add(token.group)
+    claimed = [token for token in claim if token.kind is Kind.NUMBER]
+    first = next((place for place, token in enumerate(evidence) if token.kind is Kind.NUMBER), 0)
+    led = {token.key for token in evidence[:first]}
+    named = {token.key: token for token in claim if token.kind is Kind.NAME}
+    own = {key: set[str]().union(*(numbers.get(t.clause, set()) for t in evidence if t.key == key)) for key in named}
+    wrong = [key for key in named if own[key] and claimed and own[key].isdisjoint(token.group for token in claimed)]
+    right = [key for key in named if key not in wrong and own[key] and key not in led]
+    for key in wrong:
+        # A name before the first number may be the subject of every clause.
+        if key not in led or not right:
+            reason = f"The quote gives another number than {claimed[0].shown} for “{named[key].shown}”."
+            yield Departure(Kind.WORD, reason)
 
 
 def _took_place(old: Sequence[Token], new: Sequence[Token], evidence: Sequence[Token]) -> Iterator[Departure]:

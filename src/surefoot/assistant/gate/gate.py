@@ -19,6 +19,8 @@ from surefoot.domain.sentences import plain, sentences
 _SHOWN_WORD_CHARACTERS = 40
 # So many content words in a row that no quote has are a statement of their own.
 _INVENTED_RUN = 3
+# German writes every noun with a capital; there a capital alone makes no name.
+_CAPITAL_NOUNS = "de"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +99,20 @@ class Gate:
             return [], 1.0
         known_names = frozenset[str]().union(*(names_in(place.passage.chunk.text) for place in found))
         around = [place.sentence for place in found]
-        broken = [departed(departure) for departure in departures(text, quotes, around, known_names)]
+        nouns_are_capitals = _CAPITAL_NOUNS in {primary_language(found[0].passage.chunk.locale), language_of(plain(text))}
+        found_departures = departures(text, quotes, around, known_names, nouns_are_capitals=nouns_are_capitals)
+        broken = [departed(departure) for departure in found_departures]
         if verbatim or broken:
             return broken, 0.0 if broken else 1.0
         broken = _foreign_to(text, found, ground)
         if broken:
             return broken, 0.0
-        return self._supported(without_lead(text), quotes, found[0].passage.chunk.locale)
+        locale = found[0].passage.chunk.locale
+        return self._supported(without_lead(text), quotes, locale, nouns_are_capitals=nouns_are_capitals)
 
-    def _supported(self, text: str, quotes: Sequence[str], locale: str) -> tuple[list[Broken], float]:
+    def _supported(
+        self, text: str, quotes: Sequence[str], locale: str, *, nouns_are_capitals: bool
+    ) -> tuple[list[Broken], float]:
         """Each sentence of the claim has to be supported: a false one is not carried by the true ones around it."""
         least = 1.0
         broken: list[Broken] = []
@@ -115,7 +122,7 @@ class Gate:
                 continue
             score, compared = self._support.weigh(sentence, quotes, locale=locale)
             least = min(least, score.score)
-            broken += _compared(compared)
+            broken += [each for each in _compared(compared) if each.rule is not Rule.NAME or not nouns_are_capitals]
             if score.score < self._threshold:
                 reason = score.reasons[0] if score.reasons else "The quotes do not say this."
                 broken.append(Broken(Rule.UNSUPPORTED, f"The quotes do not support this enough. {reason}"))

@@ -11,6 +11,7 @@ from surefoot.domain.sentences import plain, sentences
 _TOKEN = re.compile(
     r"(?P<number>[-\u2212]?\d(?:[\d.,\u2019']*\d)?)|(?P<word>_*[^\W\d_]\w*(?:['\u2019][^\W\d_]+)?)|(?P<sign>[%\u20ac$\u00a3])"
 )
+_CLAUSE_MARK = re.compile(r"[,;:()|\u2013\u2014]")
 _MOST_TOKENS = 300
 _LOOK_BACK = 8
 
@@ -32,7 +33,8 @@ class Kind(StrEnum):
 class Token:
     """`key` is equal for two tokens that say the same; `group` for two that say the same fact, such as must and required.
 
-    `inside_capital` says that it is capitalised and not the first of its sentence.
+    `inside_capital` says that it is capitalised and not the first of its sentence; `clause` counts the commas, semicolons,
+    brackets and conjunctions before it.
     """
 
     key: str
@@ -40,6 +42,7 @@ class Token:
     group: str
     shown: str
     inside_capital: bool = False
+    clause: int = 0
 
 
 def _groups(**words: str) -> dict[str, str]:
@@ -76,18 +79,28 @@ _LIMITS = _groups(
     less="less fewer lower below under weniger menos",
 )
 _WEEKDAYS = _words("monday tuesday wednesday thursday friday saturday sunday montag dienstag mittwoch donnerstag freitag")
-_ALWAYS_UNITS = frozenset(("s", "ms", "min", "h", "d", "wk", "mo", "y", "%", "eur", "usd", "gbp", "kb", "mb", "gb", "tb", "byte"))
+ALWAYS_UNITS = frozenset(("s", "ms", "min", "h", "d", "wk", "mo", "y", "%", "eur", "usd", "gbp", "kb", "mb", "gb", "tb", "byte"))
 _AFTER_A_PLAN = _words("plan plans tier tiers edition editions role roles")
 
 
-def tokens_of(text: str, known_names: frozenset[str]) -> list[Token]:
-    """The tokens of a text without Markdown. `known_names` are lowercased words that are names even where they begin one."""
+def tokens_of(text: str, known_names: frozenset[str], *, nouns_are_capitals: bool = False) -> list[Token]:
+    """The tokens of a text without Markdown. `known_names` are lowercased words that are names even where they begin one.
+
+    With `nouns_are_capitals`, as in German, a capital alone makes no name.
+    """
+    clause = 0
+    end = 0
     matches = list(_TOKEN.finditer(text))[:_MOST_TOKENS]
     found: list[Token] = []
     for place, match in enumerate(matches):
         following = matches[place + 1][0].lower() if place + 1 < len(matches) else ""
         more = _tokens(text, match, following, known_names, found[-1] if found else None)
-        found.extend(replace(token, inside_capital=True) if place and match[0][0].isupper() else token for token in more)
+        if nouns_are_capitals and match[0][1:].islower():
+            more = [replace(token, kind=Kind.WORD, group="") if token.kind is Kind.NAME else token for token in more]
+        clause += bool(_CLAUSE_MARK.search(text, end, match.start())) or match[0].lower() in _CONJUNCTIONS
+        end = match.end()
+        inside = bool(place) and match[0][0].isupper()
+        found.extend(replace(token, inside_capital=inside, clause=clause) for token in more)
     return found
 
 
@@ -104,10 +117,12 @@ def _tokens(text: str, match: re.Match[str], following: str, known_names: frozen
         return [_plain_token(stem, stem, before), _plain_token("not", shown, None)]
     may_be_name = word not in _NEGATIONS and word not in LITTLE
     if may_be_name and (following in _AFTER_A_PLAN or (word in known_names and shown[0].isupper()) or _is_name(text, match)):
-        return [Token(word, Kind.NAME, word, shown)]
+        name = word.removesuffix("'s")
+        return [Token(name, Kind.NAME, name, shown[: len(name)])]
     return [_plain_token(word, shown, before)]
 
 
+_CONJUNCTIONS = _words("and but or while whereas und aber oder w\u00e4hrend y pero o mientras")
 LITTLE = _words(
     "a an the this that these those your our their its my his her any all each every no some which what other another same both"
     " i der die das den dem ein eine einen el la los las un una su tu on in of for to and or if when yes no ja nein s\u00ed"
@@ -121,7 +136,7 @@ def _plain_token(word: str, shown: str, before: Token | None) -> Token:
         return Token(word, Kind.MODALITY, _MODALITY[word], shown)
     unit = unit_of(word)
     after_number = before is not None and before.kind is Kind.NUMBER
-    if unit and (after_number or (unit in _ALWAYS_UNITS and len(word) > 1)):
+    if unit and (after_number or (unit in ALWAYS_UNITS and len(word) > 1)):
         return Token(f"unit {unit}", Kind.UNIT, unit, shown)
     if word in _LIMITS:
         return Token(word, Kind.LIMIT, _LIMITS[word], shown)
