@@ -46,6 +46,9 @@ class Spender:
             if work.meters.reserve(ACME, held, self._limits) is not None:
                 say("denied", name)
                 return
+            # Its rows are this transaction's until it ends, so what is read here is what others meet: no overrun slips by.
+            if any(state.share > 1 for state in work.meters.states(ACME, self._limits)):
+                say("overrun", name)
             work.commit()
         say("settling", name, actual.nano_usd, actual.tokens)
         with self._store.begin() as work:

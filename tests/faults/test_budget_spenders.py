@@ -98,6 +98,7 @@ def test_64_spenders_of_4_processes_never_pass_a_limit_and_every_settlement_coun
             personal = [key for key in work.meters.known(ACME, since=TODAY) if key.viewer_hash]
             by_viewer = work.meters.states(ACME, {key: Limit() for key in personal})
     spent = _total(log.amounts["settling"][name] for name in log.of("settled"))
+    assert log.of("overrun") == set()
     assert held == []
     assert [(state.spent, state.reserved) for state in states] == [(spent, NOTHING_SPENT)] * 2
     assert _total(state.spent for state in by_viewer) == spent
