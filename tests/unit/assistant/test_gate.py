@@ -199,6 +199,8 @@ def test_a_fact_of_the_claim_must_be_that_of_the_quote_whatever_the_score(rule: 
         (Rule.FOREIGN_LINK, "https://evil.example/settings"),
         (Rule.FOREIGN_LINK, "hTTps://docs.example.com/settings?x=1"),
         (Rule.FOREIGN_LINK, "www.evil.example"),
+        (Rule.FOREIGN_LINK, "www.x"),
+        (Rule.FOREIGN_LINK, "ldap://localhost"),
         (Rule.FOREIGN_LINK, "evil.com"),
         (Rule.FOREIGN_LINK, "\uff45\uff56\uff49\uff4c\uff0e\uff43\uff4f\uff4d"),
         (Rule.FOREIGN_LINK, "evil dot com"),

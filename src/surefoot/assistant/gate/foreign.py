@@ -69,7 +69,9 @@ def foreign(claim: str, quotes: Sequence[str]) -> Iterator[Foreign]:
             piece = match[0].strip().rstrip(_TRAILING)
             if kind == "phone number" and _DATE.match(piece):
                 continue
-            if piece and not any(holds(text, piece) or holds(text, match[0].strip()) for text in texts):
+            # A run of encoded text is often the inside of an address; a part of a longer run is no worse than the whole.
+            found = str.__contains__ if kind == "encoded text" else holds
+            if piece and not any(found(text, piece) or found(text, match[0].strip()) for text in texts):
                 yield Foreign(kind, piece)
     hidden = _hidden_words(claim, texts)
     if hidden:
