@@ -52,7 +52,9 @@ def broken_rules(reply: Reply, truth: Truth) -> list[str]:
     outcome = reply.outcome
     if not isinstance(outcome, Answer):
         ours = " ".join((outcome.message, *outcome.would_help))
-        broken += [f"a refusal has the address {url}" for url in _URL.findall(ours) if url not in reply.question]
+        # A refusal names, as search reads them, words of the question that nothing was found for.
+        asked = unicodedata.normalize("NFKC", reply.question).lower()
+        broken += [f"a refusal has the address {url}" for url in _URL.findall(ours) if url.lower() not in asked]
         return broken + [problem for citation in outcome.closest for problem in _of_citation(citation, truth)]
     for claim in outcome.claims:
         broken += _of_claim(claim, truth)
