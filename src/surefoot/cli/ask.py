@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from surefoot.assistant.course import Asking
 from surefoot.cli.context import (
     DataDirOption,
     JsonOption,
@@ -15,9 +16,15 @@ from surefoot.cli.context import (
     print_line,
     product,
 )
+from surefoot.cli.models import ModelOption, policy_of_model
 from surefoot.domain.answers import Answer, Citation
+from surefoot.domain.conversations import ConversationId
 from surefoot.domain.identity import Viewer, parse_principals
-from surefoot.domain.replies import Reply
+from surefoot.domain.policies import DEFAULT_SURFACE
+from surefoot.domain.replies import CacheUse, Reply
+from surefoot.domain.routing import Step
+
+_MOST_REASONS = 3
 
 
 def ask(
@@ -29,24 +36,47 @@ def ask(
     ] = None,
     plan: Annotated[str | None, typer.Option("--plan", help="The viewer's plan.")] = None,
     locale: Annotated[str, typer.Option("--locale", help="The viewer's language.")] = "en",
+    surface: Annotated[str, typer.Option("--surface", help="Where it is asked; models.toml declares them.")] = DEFAULT_SURFACE,
+    conversation: Annotated[
+        str | None, typer.Option("--conversation", "-c", help="Id of the conversation it belongs to, or `new` to begin one.")
+    ] = None,
+    model: ModelOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer from the tenant's documents with citations, or refuse and say why."""
-    with plain_errors(), product(data_dir=data_dir) as surefoot:
+    with plain_errors(), policy_of_model(model) as policy, product(policy=policy, data_dir=data_dir) as surefoot:
         viewer = Viewer(existing_tenant(surefoot, tenant), user, parse_principals(principal or ()), plan=plan, locale=locale)
-        reply = surefoot.ask.ask(viewer, question)
+        if conversation == "new":
+            conversation = surefoot.conversations.start(viewer, surface).conversation_id
+        asking = Asking(
+            viewer,
+            question,
+            surface=surface,
+            conversation_id=ConversationId(conversation) if conversation is not None else None,
+        )
+        reply = surefoot.ask.answer_here(asking)
     if as_json:
-        print_json({"outcome_kind": "answer" if isinstance(reply.outcome, Answer) else "refusal", **asdict(reply)})
+        print_json(reply_json(reply))
     else:
         print_reply(reply)
+
+
+def reply_json(reply: Reply) -> dict[str, object]:
+    """The reply with everything that is known of it, as plain values."""
+    kind = "answer" if isinstance(reply.outcome, Answer) else "refusal"
+    return {"outcome_kind": kind, **asdict(reply), "model": reply.model, "cost_usd": reply.cost_usd, "tokens": reply.tokens}
 
 
 def print_reply(reply: Reply) -> None:
     """The claims with numbered citations to the character, or the refusal with what would help."""
     outcome = reply.outcome
     citations: list[Citation] = []
+    if reply.searched and reply.searched != reply.question:
+        print_line(f"Understood as: {reply.searched}")
     if isinstance(outcome, Answer):
+        if outcome.note:
+            print_line(outcome.note)
         for claim in outcome.claims:
             citations += claim.citations
             marks = "".join(f"[{number}]" for number in range(len(citations) - len(claim.citations) + 1, len(citations) + 1))
@@ -56,13 +86,31 @@ def print_reply(reply: Reply) -> None:
         print_line(f"Refused ({outcome.reason}): {outcome.message}")
         for sentence in outcome.would_help:
             print_line(f"  - {sentence}")
+        for choice in outcome.choices:
+            print_line(f"  ? {choice}")
         citations += outcome.closest
         if citations:
             print_line("Closest places:")
     for number, citation in enumerate(citations, start=1):
         print_line(f"[{number}] {_place(citation)}")
+    for step in reply.steps:
+        if step.model:
+            _print_step(step)
+    if reply.degraded is not None:
+        print_line(f"degraded: {reply.degraded}")
     total_ms = sum(reply.timings_ms.values())
-    print_line(f"confidence {outcome.confidence:.2f}, {total_ms:.0f} ms, ${reply.cost_usd:.2f}, {reply.reply_id}")
+    cost = f"${reply.cost_usd:.6f}" if reply.tokens else "$0.00"
+    kept = f", cache {reply.cache}" if reply.cache is not CacheUse.MISS else ""
+    belongs = f", {reply.conversation_id}" if reply.conversation_id else ""
+    print_line(f"confidence {outcome.confidence:.2f}, {total_ms:.0f} ms, {cost}{kept}, {reply.reply_id}{belongs}")
+
+
+def _print_step(step: Step) -> None:
+    because = f", because of {step.escalated_because}" if step.escalated_because else ""
+    spent = f"{step.input_tokens} + {step.output_tokens} tokens, ${step.spend.usd:.6f}, {step.latency_ms:.0f} ms"
+    print_line(f"{step.tier} {step.model} ({step.purpose}{because}): {step.outcome}, {spent}")
+    for reason in step.reasons[:_MOST_REASONS]:
+        print_line(f"    {reason}")
 
 
 def _place(citation: Citation) -> str:

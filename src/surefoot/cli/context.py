@@ -17,6 +17,7 @@ from surefoot.core.errors import InvalidInput, SurefootError, UnknownTenant
 from surefoot.core.ids import is_tenant_id
 from surefoot.core.settings import LoadedSettings, load_settings
 from surefoot.domain.identity import Principal, TenantId, parse_principals
+from surefoot.domain.policies import ModelPolicy
 
 EXIT_OK, EXIT_GATE_FAILED, EXIT_USAGE, EXIT_ENVIRONMENT = 0, 1, 2, 3
 
@@ -33,9 +34,11 @@ def loaded(**overrides: Any) -> LoadedSettings:
 
 
 @contextmanager
-def product(**overrides: Any) -> Iterator[Surefoot]:
-    """A started product for the length of the block, closed afterwards whatever happens."""
-    surefoot = build(loaded(**overrides).settings)
+def product(*, policy: ModelPolicy | None = None, **overrides: Any) -> Iterator[Surefoot]:
+    """A started product for the length of the block, closed afterwards whatever happens. Without a policy models.toml is in
+    force.
+    """
+    surefoot = build(loaded(**overrides).settings, policy=policy)
     try:
         surefoot.start()
         yield surefoot

@@ -4,7 +4,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -15,14 +15,17 @@ import uvicorn
 from uvicorn.importer import import_from_string
 
 from surefoot.bootstrap import Surefoot, build
-from surefoot.cli.ask import print_reply
+from surefoot.cli.ask import print_reply, reply_json
 from surefoot.cli.context import JsonOption, plain_errors, print_json, print_line, progress_console
 from surefoot.cli.ingest import ingest_path, print_report
+from surefoot.cli.models import ModelOption, policy_of_model
 from surefoot.cli.signing import ensure_signing_key
 from surefoot.core.errors import InvalidInput
 from surefoot.core.settings import load_settings
+from surefoot.domain.budgets import NOTHING_SPENT, Spend
 from surefoot.domain.corpora import IngestReport
 from surefoot.domain.identity import EVERYONE
+from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.domain.replies import Reply
 from surefoot.governance.tokens import mint
 from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge
@@ -42,23 +45,31 @@ _SHOWN = (
 )
 
 
+_SHOWN_WITH_MODEL = (
+    ("Put in other words: quoting does not suffice, the model drafts, the gate checks each claim", "answer-47"),
+    ("The same question once more: kept, nothing is spent", "answer-47"),
+)
+
+
 def demo(
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on 127.0.0.1; 0 takes a free one.")] = 8787,
     serve: Annotated[bool, typer.Option("--serve/--no-serve", help="Serve page and API after the terminal part.")] = True,
+    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Try the product: ingest the sample documents, ask, and serve a help page on loopback; nothing is kept."""
-    with plain_errors(), _sample_product(port) as surefoot:
+    with plain_errors(), policy_of_model(model) as policy, _sample_product(port, policy) as surefoot:
         listener = _listen(port) if serve else None
         if serve:
             # Whoever stops a serving demo, at whatever moment, ends it like Ctrl-C: the data is deleted on the way out.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         report = _publish(surefoot)
-        shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases()]
+        shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases(_SHOWN + (_SHOWN_WITH_MODEL if model else ()))]
         if as_json:
-            print_json(_as_json(report, shown))
+            print_json(_as_json(report, shown, _spent(surefoot)))
         else:
             _print(report, shown)
+            _print_spent(model, _spent(surefoot))
         if listener is not None:
             # uvicorn sends itself the signal that stopped it once more.
             with suppress(KeyboardInterrupt):
@@ -66,13 +77,15 @@ def demo(
 
 
 @contextmanager
-def _sample_product(port: int) -> Iterator[Surefoot]:
+def _sample_product(port: int, policy: ModelPolicy | None) -> Iterator[Surefoot]:
     """A started product on a temporary folder. It reads neither surefoot.toml nor the environment, so that trying the
-    demo beside a real installation can never touch its data, and it makes no outbound call.
+    demo beside a real installation can never touch its data; it makes no outbound call unless a provider's model was named.
     """
     with tempfile.TemporaryDirectory(prefix="surefoot-demo-", ignore_cleanup_errors=True) as folder:
-        overrides = {"data_dir": folder, "tenant": TENANT, "offline": True, "host": _HOST, "port": port}
-        surefoot = build(load_settings(folder=Path(folder), env={}, overrides=overrides).settings)
+        chosen = policy or NO_MODELS
+        is_local = all(entry.endpoint.transport != "litellm" for entry in chosen.catalog.values())
+        overrides = {"data_dir": folder, "tenant": TENANT, "offline": is_local, "host": _HOST, "port": port}
+        surefoot = build(load_settings(folder=Path(folder), env={}, overrides=overrides).settings, policy=chosen)
         try:
             surefoot.start()
             yield surefoot
@@ -88,9 +101,15 @@ def _publish(surefoot: Surefoot) -> IngestReport:
     return ingest_path(surefoot, TENANT, str(documents_folder()), access=frozenset({EVERYONE}))
 
 
-def _shown_cases() -> list[tuple[str, GoldenCase]]:
+def _shown_cases(shown: Sequence[tuple[str, str]]) -> list[tuple[str, GoldenCase]]:
     cases = {case.id: case for case in golden_cases()}
-    return [(title, cases[case_id]) for title, case_id in _SHOWN]
+    return [(title, cases[case_id]) for title, case_id in shown]
+
+
+def _spent(surefoot: Surefoot) -> Spend:
+    """What the meters have counted for the whole tenant."""
+    whole = [meter.state.spent for meter in surefoot.budgets.report(TENANT).meters if not meter.state.key.surface]
+    return max(whole, key=lambda spent: spent.nano_usd, default=NOTHING_SPENT)
 
 
 def _ask(surefoot: Surefoot, case: GoldenCase) -> tuple[GoldenCase, Reply, Judgement]:
@@ -98,12 +117,12 @@ def _ask(surefoot: Surefoot, case: GoldenCase) -> tuple[GoldenCase, Reply, Judge
     return case, reply, judge(case, reply)
 
 
-def _as_json(report: IngestReport, shown: list[Shown]) -> dict[str, Any]:
+def _as_json(report: IngestReport, shown: list[Shown], spent: Spend) -> dict[str, Any]:
     asked = [
-        {"title": title, "case": case.id, "viewer": case.viewer, "as_expected": judgement.passed, "reply": asdict(reply)}
+        {"title": title, "case": case.id, "viewer": case.viewer, "as_expected": judgement.passed, "reply": reply_json(reply)}
         for title, case, reply, judgement in shown
     ]
-    return {"tenant": TENANT, "ingest": asdict(report), "asked": asked, "possible_spend_usd": 0.0}
+    return {"tenant": TENANT, "ingest": asdict(report), "asked": asked, "spent_usd": spent.usd, "tokens": spent.tokens}
 
 
 def _print(report: IngestReport, shown: list[Shown]) -> None:
@@ -115,7 +134,15 @@ def _print(report: IngestReport, shown: list[Shown]) -> None:
         print_reply(reply)
         if not judgement.passed:
             print_line(f"(not as expected: {case.id} expects {case.expect})")
-    print_line("\n$0.00 possible spend: no model, no key, no call to another machine.")
+
+
+def _print_spent(model: str | None, spent: Spend) -> None:
+    if model is None:
+        print_line("\n$0.00 possible spend: no model, no key, no call to another machine.")
+    elif "/" in model:
+        print_line(f"\n{spent.tokens} tokens by {model}; no price is known for it, so none was counted. See models.toml.")
+    else:
+        print_line(f"\n${spent.usd:.6f} and {spent.tokens} tokens on the meters, at an assumed price; nothing is billed.")
 
 
 def _listen(port: int) -> socket.socket:

@@ -1,5 +1,6 @@
 """`surefoot doctor`: what is wrong here, and how to mend it."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.context import EXIT_ENVIRONMENT, DataDirOption, JsonOption, loaded, plain_errors, print_json, print_line
-from surefoot.core.errors import SurefootError
+from surefoot.core.errors import ModelRejected, SurefootError
 from surefoot.core.settings import LoadedSettings, Settings
 
 _SECRET_SETTINGS = frozenset({"database_url", "metrics_token"})
@@ -82,6 +83,16 @@ def _tokenizer(_: Surefoot) -> str:
     return f"offline; {count_tokens('How many tokens are these?')} tokens in a test sentence"
 
 
+def _models(surefoot: Surefoot) -> str:
+    """Which models may be asked; raises for the first whose key is not there. None is called: that would cost."""
+    for name, entry in surefoot.policy.catalog.items():
+        variable = entry.endpoint.api_key_env
+        if variable and not os.environ.get(variable):
+            raise ModelRejected(f"The model {name!r} takes its key from the environment variable {variable}, which is not set.")
+    named = ", ".join(f"{name} ({entry.card.model})" for name, entry in sorted(surefoot.policy.catalog.items()))
+    return named or f"none; {surefoot.settings.models_file} would declare them"
+
+
 def _corpora(surefoot: Surefoot) -> str:
     """Every tenant's index opens, was built with this encoder, and has rows; raises the first thing that is wrong."""
     from surefoot.domain.identity import Viewer
@@ -103,5 +114,6 @@ _CHECKS: tuple[tuple[str, Callable[[Surefoot], str]], ...] = (
     ("database", _database),
     ("encoder", _encoder),
     ("tokenizer", _tokenizer),
+    ("models", _models),
     ("corpora", _corpora),
 )

@@ -36,6 +36,7 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
     match reply.outcome:
         case Answer(claims=claims, tier=tier):
             record["outcome"], record["reason"], record["tier"] = "answer", None, tier.value
+            record["note"], record["choices"] = reply.outcome.note, []
             record["claims"] = [{"text": claim.text, "support": claim.support} for claim in claims]
             record["citations"] = [
                 {"claim": place, **span} for place, claim in enumerate(claims) for span in _spans(claim.citations)
@@ -43,6 +44,7 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
             record["closest"] = []
         case Refusal(reason=reason, closest=closest):
             record["outcome"], record["reason"], record["tier"] = "refusal", reason.value, None
+            record["note"], record["choices"] = "", list(reply.outcome.choices)
             record["claims"], record["citations"], record["closest"] = [], [], _spans(closest)
     return record
 

@@ -65,6 +65,8 @@ _RECORD: dict[str, JsonValue] = {
     "budget": "normal",
     "degraded": None,
     "prompt_fingerprint": "",
+    "note": "",
+    "choices": [],
     "trace_id": "0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
     "steps": [
         {
@@ -269,6 +271,8 @@ class RecordedReply(Shown):
     degraded: Degraded | None = None
     prompt_fingerprint: str = ""
     trace_id: str = ""
+    note: str = ""
+    choices: list[str] = Field(default_factory=list)
     steps: list[RecordedStep] = Field(default_factory=list)
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
