@@ -18,6 +18,10 @@ with anyone. Exports hold up to 1.5 GB, never 15 GB. Only owners may delete a pr
 
 See [Settings](https://docs.example.com/settings) or write to help@example.com or call +1 415 555 0100.
 
+| Plan | Seats | Price |
+|---|---|---|
+| Growth | 15 | $149 |
+
 - Run `surefoot export --all` before the upgrade.
 - Free holds 1.5 GB and Growth 15 GB.
 - Imports take 1.5 minutes, exports 15 minutes.
@@ -25,6 +29,8 @@ See [Settings](https://docs.example.com/settings) or write to help@example.com o
 - Growth sends events to Free.
 - Members of the product team can export.
 - Owners have 5 seats, members 10.
+- Owners and admins can invite members.
+- Then go to `https://app.example.com/oauth-service/webhook/callback`.
 - Acme keeps data for 30 days on the Free plan and 12 months on the Growth plan.
 """
 REFUNDS = "Refunds arrive within 5 business days."
@@ -85,6 +91,15 @@ def test_a_claim_that_is_its_quote_is_shown_without_asking_the_encoder() -> None
         ("The Growth plan costs $149 a month.", GROWTH),
         ("You should not share the API key.", SECRET),
         ("See Settings or write to help@example.com.", SETTINGS),
+        (
+            "On the Growth plan, Acme keeps data for 12 months.",
+            "Acme keeps data for 30 days on the Free plan and 12 months on the Growth plan.",
+        ),
+        (
+            "Go to https://app.example.com/oauth-service/webhook/callback first.",
+            "Then go to `https://app.example.com/oauth-service/webhook/callback`.",
+        ),
+        ("Growth has 15 seats for $149.", "| Growth | 15 | $149 |"),
         ("Before the upgrade, run `surefoot export --all`.", "Run `surefoot export --all` before the upgrade."),
     ],
 )
@@ -109,6 +124,12 @@ def test_a_claim_must_cite() -> None:
 def test_a_chunk_that_was_not_retrieved_cannot_be_cited() -> None:
     foreign = Passage(chunk_of(Text(TEXT), 9), 1.0, 1.0, 1.0)
     assert broken(REFUNDS, REFUNDS, passage=foreign) == (Rule.UNKNOWN_CHUNK,)
+
+
+def test_a_place_that_is_quoted_twice_is_cited_once() -> None:
+    verdict = judged(REFUNDS, REFUNDS, REFUNDS.replace(" ", "  "))
+    assert verdict.claim is not None
+    assert len(verdict.claim.citations) == 1
 
 
 def test_one_bad_citation_is_not_made_good_by_another() -> None:
@@ -161,6 +182,7 @@ def test_a_quote_cannot_be_cut_free_of_its_not() -> None:
         (Rule.NAME, "Events flow from Growth to Free.", "Events flow from Free to Growth."),
         (Rule.NAME, "Free sends events to Growth.", "Growth sends events to Free."),
         (Rule.NAME, "Members in Pro of the product team can export.", "Members of the product team can export."),
+        (Rule.SWAPPED, "Members can invite admins.", "Owners and admins can invite members."),
         (Rule.SWAPPED, "Exports take 1.5 minutes.", "Imports take 1.5 minutes, exports 15 minutes."),
         (Rule.SWAPPED, "5 seats for members, 10 for owners.", "Owners have 5 seats, members 10."),
         (

@@ -181,7 +181,7 @@ def _laid(left: Sequence[Token], right: Sequence[Token], *, least: int) -> tuple
     moved = False
     for operation, a, b, c, d in matcher.get_opcodes():
         old, new = list(left[a:b]), list(right[c:d])
-        if operation == "equal" and b - a >= least and (least == 1 or any(map(_is_content, old))):
+        if operation == "equal" and b - a >= least:
             moved = True
             continue
         if operation == "replace" and len(old) <= _SMALL_BLOCK and len(new) <= _SMALL_BLOCK:

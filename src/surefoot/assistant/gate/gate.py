@@ -108,11 +108,9 @@ class Gate:
         if broken:
             return broken, 0.0
         locale = found[0].passage.chunk.locale
-        return self._supported(without_lead(text), quotes, locale, nouns_are_capitals=nouns_are_capitals)
+        return self._supported(without_lead(text), quotes, locale)
 
-    def _supported(
-        self, text: str, quotes: Sequence[str], locale: str, *, nouns_are_capitals: bool
-    ) -> tuple[list[Broken], float]:
+    def _supported(self, text: str, quotes: Sequence[str], locale: str) -> tuple[list[Broken], float]:
         """Each sentence of the claim has to be supported: a false one is not carried by the true ones around it."""
         least = 1.0
         broken: list[Broken] = []
@@ -122,7 +120,7 @@ class Gate:
                 continue
             score, compared = self._support.weigh(sentence, quotes, locale=locale)
             least = min(least, score.score)
-            broken += [each for each in _compared(compared) if each.rule is not Rule.NAME or not nouns_are_capitals]
+            broken += _compared(compared)
             if score.score < self._threshold:
                 reason = score.reasons[0] if score.reasons else "The quotes do not say this."
                 broken.append(Broken(Rule.UNSUPPORTED, f"The quotes do not support this enough. {reason}"))
@@ -192,7 +190,6 @@ def _compared(compared: Comparison) -> list[Broken]:
     broken += [
         Broken(Rule.DATE, f"The date {day.removeprefix('month ')} is not in the quotes.") for day in compared.missing_dates
     ]
-    broken += [Broken(Rule.NAME, f"The name \u201c{name}\u201d is not in the quotes.") for name in compared.missing_names]
     if compared.modality_differs:
         broken.append(Broken(Rule.MODALITY, "The claim and the quote differ in whether it must be or may be."))
     for claimed, stated in compared.opposites:
@@ -216,8 +213,7 @@ def _is_whole(text: str, place: Found) -> bool:
 
 
 def _citations(found: Sequence[Found]) -> tuple[Citation, ...]:
-    """A citation for each place, in the order they were given, each place once."""
-    cited = (
+    """A citation for each place, in the order they were given."""
+    return tuple(
         cite(place.passage, place.passage.chunk.start + place.start, place.passage.chunk.start + place.end) for place in found
     )
-    return tuple(dict.fromkeys(cited))
