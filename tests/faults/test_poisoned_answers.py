@@ -97,19 +97,19 @@ def without_second_look(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def without_link_rule(patch: pytest.MonkeyPatch, house: House) -> None:
     """Links, markup, code and blobs may stand in a claim."""
-    patch.setattr(gate_module, "foreign", lambda claim, quotes: iter(()))
+    patch.setattr(gate_module, "foreign", lambda *said, **how: iter(()))
 
 
 def without_unseen_rule(patch: pytest.MonkeyPatch, house: House) -> None:
     """Characters that nobody sees may stand in a claim."""
-    patch.setattr(gate_module, "unseen_characters", lambda claim, quotes: [])
+    patch.setattr(gate_module, "unseen_characters", lambda *said, **how: [])
 
 
 def without_support(patch: pytest.MonkeyPatch, house: House) -> None:
     """A claim may say something else than its quotes."""
-    patch.setattr(gate_module, "departures", lambda *found: ())
-    patch.setattr(gate_module, "_foreign_to", lambda text, found, ground: [])
-    patch.setattr(Gate, "_supported", lambda self, text, quotes, locale: ([], 1.0))
+    patch.setattr(gate_module, "departures", lambda *said, **how: ())
+    patch.setattr(gate_module, "_foreign_to", lambda *said, **how: [])
+    patch.setattr(Gate, "_supported", lambda *said, **how: ([], 1.0))
 
 
 class SearchOfEveryone:
