@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
-from surefoot.domain.budgets import Account, MeterKey, Period, Reservation, Spend
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
+from surefoot.domain.budgets import Account, BudgetLevel, MeterKey, Period, Reservation, Spend
 from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId, TrustTier
 from surefoot.domain.events import OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
-from surefoot.domain.replies import Reply
+from surefoot.domain.replies import CacheUse, Reply
+from surefoot.domain.routing import Degraded, EscalationReason, Step, StepOutcome
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ELSEWHERE = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7, minutes=-30)))
@@ -91,7 +92,38 @@ def citation(quote: str = "Two") -> Citation:
 def answer(reply_id: str, question: str = "How many?") -> Reply:
     """A reply with two claims, three citations in all."""
     claims = (Claim("Two.", (citation(), citation("One")), 0.9), Claim("Three.", (citation("Three"),), 0.8))
-    return Reply(reply_id, question, Answer(claims, 0.75), "version-1", NOW, {"encode": 2.5}, 0.0, 0)
+    quoted = Step(Tier.EXTRACTIVE, "", "answer", StepOutcome.REFUSED, latency_ms=1.5)
+    drafted = Step(
+        Tier.SMALL,
+        "cheap",
+        "answer",
+        StepOutcome.ACCEPTED,
+        Spend(2_000_000, 120),
+        input_tokens=100,
+        output_tokens=20,
+        cached_tokens=60,
+        latency_ms=250.5,
+        reasons=("The number 7 is not in the quotes.",),
+        escalated_because=EscalationReason.INSUFFICIENT_EVIDENCE,
+    )
+    return Reply(
+        reply_id,
+        question,
+        Answer(claims, 0.75, Tier.SMALL, note="Your question says two."),
+        "version-1",
+        NOW,
+        {"encode": 2.5},
+        first_claim_ms=180.5,
+        surface="billing",
+        searched="How many of them?",
+        conversation_id="cnv_1",
+        steps=(quoted, drafted),
+        cache=CacheUse.MISS,
+        budget=BudgetLevel.WARN,
+        degraded=Degraded.BUDGET_SMALL_ONLY,
+        prompt_fingerprint="prompts",
+        trace_id="trace",
+    )
 
 
 def refusal(reply_id: str) -> Reply:

@@ -77,7 +77,7 @@ def test_many_vectors_are_no_problem(store: Store) -> None:
     assert store.vectors.keep_only(ACME, "encoder", frozenset(list(many)[:10])) == 2990
 
 
-def test_an_answer_is_recorded_with_claims_citations_and_timings(store: Store) -> None:
+def test_an_answer_is_recorded_with_claims_citations_timings_and_money(store: Store) -> None:
     store.replies.append(ACME, "viewer-hash", answer("ans_1", "How — many?\0"))
     span = {"chunk_id": "chk_1", "document_id": "doc_1", "start": 5, "end": 8}
     assert store.replies.get(ACME, "ans_1") == {
@@ -88,7 +88,9 @@ def test_an_answer_is_recorded_with_claims_citations_and_timings(store: Store) -
         "corpus_version": "version-1",
         "outcome": "answer",
         "reason": None,
-        "tier": "extractive",
+        "tier": "small",
+        "note": "Your question says two.",
+        "choices": [],
         "confidence": 0.75,
         "claims": [{"text": "Two.", "support": 0.9}, {"text": "Three.", "support": 0.8}],
         "citations": [
@@ -98,8 +100,46 @@ def test_an_answer_is_recorded_with_claims_citations_and_timings(store: Store) -
         ],
         "closest": [],
         "timings_ms": {"encode": 2.5},
-        "cost_usd": 0.0,
-        "tokens": 0,
+        "first_claim_ms": 180.5,
+        "cost_usd": 0.002,
+        "tokens": 120,
+        "surface": "billing",
+        "searched": "How many of them?",
+        "conversation_id": "cnv_1",
+        "model": "cheap",
+        "cache": "miss",
+        "budget": "warn",
+        "degraded": "budget_small_only",
+        "prompt_fingerprint": "prompts",
+        "trace_id": "trace",
+        "steps": [
+            {
+                "tier": "extractive",
+                "model": "",
+                "purpose": "answer",
+                "outcome": "refused",
+                "escalated_because": None,
+                "reasons": [],
+                "cost_usd": 0.0,
+                "input_tokens": 0,
+                "output_tokens": 0,
+                "cached_tokens": 0,
+                "latency_ms": 1.5,
+            },
+            {
+                "tier": "small",
+                "model": "cheap",
+                "purpose": "answer",
+                "outcome": "accepted",
+                "escalated_because": "insufficient_evidence",
+                "reasons": ["The number 7 is not in the quotes."],
+                "cost_usd": 0.002,
+                "input_tokens": 100,
+                "output_tokens": 20,
+                "cached_tokens": 60,
+                "latency_ms": 250.5,
+            },
+        ],
     }
 
 
@@ -132,7 +172,7 @@ def test_a_reply_is_recorded_once_and_never_changed(store: Store) -> None:
 
 def test_a_number_that_json_does_not_know_is_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        store.replies.append(ACME, "v", replace(answer("ans_1"), cost_usd=math.nan))
+        store.replies.append(ACME, "v", replace(answer("ans_1"), first_claim_ms=math.nan))
 
 
 def test_appends_of_32_threads_are_all_there_when_they_return(store: Store) -> None:
