@@ -308,6 +308,14 @@ def test_a_claim_is_in_the_language_of_the_question_or_of_its_quotes() -> None:
     assert verdict.claim is not None, verdict
 
 
+def test_a_foreign_sentence_that_a_quote_holds_may_be_repeated() -> None:
+    french = "Les remboursements arrivent dans les 5 jours et ils sont pour vous avec nous."
+    text = f"The message that is sent to your users in that case is the one below, and it cannot be changed: {french}"
+    passage = Passage(chunk_of(Text(text)), 1.0, 1.0, 1.0)
+    verdict = judged(french, text, passage=passage, ground=Ground.of("?", "en", [passage]))
+    assert Rule.OTHER_LANGUAGE not in verdict.rules
+
+
 def test_a_german_noun_is_no_name() -> None:
     passage = Passage(
         chunk_of(Text("Die Daten werden 30 Tage lang gespeichert und danach gelöscht.", locale="de")), 1.0, 1.0, 1.0

@@ -169,7 +169,8 @@ def _foreign_to(text: str, found: Sequence[Found], ground: Ground) -> list[Broke
     language = language_of(plain(text))
     locales = {primary_language(place.passage.chunk.locale) for place in found}
     quoted = {language_of(plain(place.text)) for place in found}
-    if language and language not in ground.languages | locales | quoted:
+    is_said = any(_normal(text) in _normal(place.text) for place in found)
+    if language and not is_said and language not in ground.languages | locales | quoted:
         broken.append(Broken(Rule.OTHER_LANGUAGE, "The claim is in another language than the question and the quotes."))
     locale = found[0].passage.chunk.locale
     have = frozenset(term for place in found for term in terms(plain(place.text), locale))
