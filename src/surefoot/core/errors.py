@@ -195,6 +195,48 @@ class ReceiverGone(DeliveryFailed):
     code, retryable = "receiver_gone", False
 
 
+class InvalidAction(InvalidInput):
+    """An action file or its arguments are not valid; the message names the place. `surefoot actions check` checks files."""
+
+    code = "invalid_action"
+
+
+class IdempotencyMismatch(InvalidInput):
+    """This Idempotency-Key was used for another request; use a new key for a new request."""
+
+    code = "idempotency_mismatch"
+
+
+class RunInProgress(Conflict):
+    """A request with this Idempotency-Key is still being worked on; ask again after the seconds in Retry-After."""
+
+    code = "run_in_progress"
+
+
+class RunNotAllowed(SurefootError):
+    """The run's state, its plan or the policy does not allow this step; the message says which and what to do."""
+
+    code, status = "run_not_allowed", 409
+
+
+class PlanStale(RunNotAllowed):
+    """The plan is consumed, expired or made on a state that is gone; simulate again to get a new one."""
+
+    code = "plan_stale"
+
+
+class UndoConflict(RunNotAllowed):
+    """Somebody changed what this run had changed; the difference is shown and nothing was overwritten."""
+
+    code = "undo_conflict"
+
+
+class AuditBroken(SurefootError):
+    """The audit chain does not verify; the message says where and whether rows were changed, cut off or forked."""
+
+    code = "audit_broken"
+
+
 class OutboundRefused(SurefootError):
     """An outbound connection was refused: the address is private, or SUREFOOT_OFFLINE=1 is set."""
 

@@ -1,5 +1,6 @@
 """The seams of the house. A port exists where two real adapters exist; every method that touches data takes `tenant` first."""
 
+from surefoot.ports.actions import AuditRepository, HostApp, PolicyEngine, RunRepository
 from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, ReplyObserver
 from surefoot.ports.retrieval import (
     AccessSnapshot,
@@ -28,6 +29,7 @@ from surefoot.ports.storage import (
 __all__ = [
     "AccessRepository",
     "AccessSnapshot",
+    "AuditRepository",
     "ChunkIndex",
     "ConversationRepository",
     "CorpusRepository",
@@ -38,13 +40,16 @@ __all__ = [
     "Fetched",
     "Fetcher",
     "Hit",
+    "HostApp",
     "IndexCapabilities",
     "IndexChange",
     "LanguageModel",
     "MeterRepository",
+    "PolicyEngine",
     "ReadableDocuments",
     "ReplyLedger",
     "ReplyObserver",
+    "RunRepository",
     "Store",
     "TenantRepository",
     "UnitOfWork",

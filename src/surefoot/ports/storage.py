@@ -14,6 +14,7 @@ from surefoot.domain.events import DueEvent, OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 from surefoot.domain.replies import Reply
+from surefoot.ports.actions import AuditRepository, RunRepository
 from surefoot.ports.retrieval import AccessSnapshot, Vectors
 
 
@@ -235,6 +236,10 @@ class UnitOfWork(Protocol):
     def events(self) -> EventRepository: ...
     @property
     def conversations(self) -> ConversationRepository: ...
+    @property
+    def runs(self) -> RunRepository: ...
+    @property
+    def audit(self) -> AuditRepository: ...
 
     def commit(self) -> None:
         """What was written is durable. Leaving the block without this call rolls back."""
