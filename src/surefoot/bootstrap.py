@@ -1,8 +1,9 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from surefoot.core.errors import InvalidSettings, StoreUnavailable
 from surefoot.core.ids import digest
 from surefoot.core.settings import Settings
 from surefoot.domain.identity import Principal, TenantId
-from surefoot.domain.policies import CatalogEntry, ModelPolicy
+from surefoot.domain.policies import NO_MODELS, CatalogEntry, ModelPolicy
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
 from surefoot.llm.cache import AnswerCache
@@ -59,6 +60,7 @@ class Surefoot:
     handovers: Handovers
     courier: Courier
     metrics: "PrometheusObserver"
+    warm: Callable[[], None]
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -81,6 +83,8 @@ class Adapters:
     sink: EventSink
     metrics: "PrometheusObserver"
     models: Mapping[str, LanguageModel]
+    # Loads what the first question would otherwise wait for; raises MissingDependency.
+    warm: Callable[[], None] = lambda: None
 
 
 def build(
@@ -109,6 +113,7 @@ def build(
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
         models=_models(settings, policy) if models is None else models,
+        warm=partial(_warm, policy if models is None else NO_MODELS),
     )
     answerer = Answerer(encoder, answer_threshold=settings.answer_threshold, scope_threshold=settings.scope_threshold)
     return assemble(settings, clock, adapters, policy, answerer)
@@ -154,6 +159,7 @@ def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: Model
         handovers=Handovers(store, clock, conversations),
         courier=Courier(store, adapters.sink, clock),
         metrics=adapters.metrics,
+        warm=adapters.warm,
     )
 
 
@@ -263,6 +269,13 @@ def _model(settings: Settings, entry: CatalogEntry) -> LanguageModel:
 
         return LiteLlmModel(entry, offline=settings.offline, environ=os.environ)
     raise InvalidSettings(f"transport {transport!r} of model {entry.card.name!r} is unknown; use litellm, openai or scripted.")
+
+
+def _warm(policy: ModelPolicy) -> None:
+    if any(entry.endpoint.transport == "litellm" for entry in policy.catalog.values()):
+        from surefoot.adapters.litellm_model import load_litellm
+
+        load_litellm()
 
 
 def _ingest_options(settings: Settings) -> IngestOptions:

@@ -10,7 +10,9 @@ from fastapi import FastAPI, Request
 
 from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.api.limits import Admission, read_json
+from surefoot.core.deadline import Deadline
 from surefoot.core.errors import BodyTimeout, Overloaded
+from surefoot.domain.policies import DEFAULT_SURFACE, ModelPolicy, SurfacePolicy, TenantPolicy
 from surefoot.ports import Vectors
 from tests.api.world import World, world
 
@@ -251,6 +253,66 @@ def test_waiting_for_a_place_ends_and_the_place_is_given_back() -> None:
         assert await admission.run(lambda: 3) == 3
 
     anyio.run(scenario)
+
+
+def test_a_question_waits_for_a_place_until_its_deadline_and_no_longer() -> None:
+    async def scenario() -> None:
+        admission = Admission(concurrent=1, waiting=1, wait_seconds=3_600)
+        gate = threading.Event()
+        async with anyio.create_task_group() as group:
+            group.start_soon(admission.run, gate.wait)
+            await anyio.wait_all_tasks_blocked()
+            try:
+                with pytest.raises(Overloaded) as refused:
+                    await admission.turn(Deadline.after(0)).run(lambda: 1)
+            finally:
+                gate.set()
+            assert refused.value.retry_after_seconds
+        assert await admission.turn(Deadline.after(0)).run(lambda: 2) == 2, "a place that is free is not waited for"
+
+    anyio.run(scenario)
+
+
+def test_what_has_begun_is_finished_before_others_begin_and_after_its_deadline_too() -> None:
+    async def scenario() -> None:
+        admission = Admission(concurrent=1, waiting=1)
+        gate = threading.Event()
+        turn = admission.turn(Deadline(at=0.0, clock=lambda: 1.0))
+        assert await turn.run(lambda: "begun") == "begun"
+        async with anyio.create_task_group() as group:
+            group.start_soon(admission.run, gate.wait)
+            await anyio.wait_all_tasks_blocked()
+            try:
+                assert await turn.run(lambda: "finished") == "finished"
+            finally:
+                gate.set()
+
+    anyio.run(scenario)
+
+
+def test_a_queued_question_is_sent_away_at_the_deadline_of_its_surface_and_told_to_come_back() -> None:
+    encoder = GatedEncoder()
+    at_once = ModelPolicy({}, TenantPolicy({DEFAULT_SURFACE: SurfacePolicy(deadline_seconds=1e-6)}))
+    with world(encoder=encoder, policy=at_once, max_concurrent_requests=1) as busy:
+        headers = JSON | busy.viewer()
+        answers: list[int] = []
+
+        async def ask() -> None:
+            status, _, _ = await call(busy.client.app, "/v1/ask", headers, once(b'{"question":"why?"}'))
+            answers.append(status)
+
+        async def queued() -> tuple[int, dict[str, str], bytes]:
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await anyio.to_thread.run_sync(encoder.entered.acquire)
+                try:
+                    return await call(busy.client.app, "/v1/ask", headers, once(b'{"question":"who?"}'))
+                finally:
+                    encoder.gate.set()
+
+        status, sent, text = busy.client.run(queued)
+        assert (status, answers) == (503, [200])
+        assert int(sent["retry-after"]) >= 1 and b"overloaded" in text
 
 
 def test_room_is_given_back_when_the_work_fails() -> None:

@@ -172,7 +172,15 @@ def test_nobody_is_asked_when_no_time_is_left(make: Make, server: ModelServer) -
 def test_nobody_listening_is_an_outage(make: Make) -> None:
     with model_server() as gone:
         address = gone.base_url
-    assert type(failure(make(base_url=address), ask())) is ModelUnavailable
+    error = failure(make(base_url=address), ask())
+    assert type(error) is ModelUnavailable
+    assert not error.may_have_charged, "what never arrived is not paid for"
+
+
+@pytest.mark.parametrize(("behaviour", "may_have_charged"), [("busy-seconds", False), ("status-503", False), ("cut", True)])
+def test_only_a_provider_that_may_have_worked_may_have_charged(make: Make, behaviour: str, may_have_charged: bool) -> None:
+    error = failure(make(behaviour), ask(stream=True))
+    assert isinstance(error, ModelUnavailable) and error.may_have_charged is may_have_charged
 
 
 @pytest.mark.parametrize("behaviour", ["good", "status-500", "cut", "busy-seconds"])

@@ -26,6 +26,7 @@ from surefoot.adapters.connections import LoopConnections
 from surefoot.adapters.model_calls import (
     FAREWELL_SECONDS,
     MAX_RESPONSE_BYTES,
+    NEVER_REACHED,
     CallWait,
     api_key,
     broken,
@@ -34,6 +35,7 @@ from surefoot.adapters.model_calls import (
     estimated,
     failure_of_status,
     finish_of,
+    lost,
     refuse_when_offline,
     timed_out,
 )
@@ -86,7 +88,7 @@ class LiteLlmModel:
         key = api_key(self._entry, self._environ)
         wait = CallWait(name, request.timeout_seconds)
         wait.require_time()
-        with wait.bounded():
+        with wait.bounded(is_sent=False):
             # An import that outlives the deadline goes on, so that the next call finds it done.
             library = await anyio.to_thread.run_sync(load_litellm, abandon_on_cancel=True)
         door = _Door(name, await self._connections.pool(), is_offline=self._offline)
@@ -247,7 +249,11 @@ class _Door(httpx.AsyncBaseTransport):
                 self.failure = refusal
                 raise httpx.ConnectError("The product is offline.") from None
         request.headers["accept-encoding"] = "identity"
-        response = await self._pool.handle_async_request(request)
+        try:
+            response = await self._pool.handle_async_request(request)
+        except NEVER_REACHED as error:
+            self.failure = lost(self._name, error)
+            raise
         self._response, self._chunks = response, response.aiter_raw()
         if response.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
             self.failure = broken(self._name, "the answer was sent compressed although that was not asked for")

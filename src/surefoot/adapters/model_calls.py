@@ -25,6 +25,10 @@ MAX_RESPONSE_BYTES = 8_000_000
 # After the last event the end of the body is awaited this long, so that the connection can be used again.
 FAREWELL_SECONDS = 0.1
 _MAX_RETRY_AFTER_SECONDS = 3_600
+# Statuses of 500 and above that are answered instead of any work: not known here, no place, wrong protocol, overloaded.
+_TURNED_AWAY = frozenset((501, 503, 505, 529))
+# What fails before a connection stands: nothing of the call has been sent.
+NEVER_REACHED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.ProxyError)
 _MAX_TOKENS = 1_000_000_000
 
 # What providers call their errors; anything else that stands in their place is not repeated.
@@ -73,12 +77,18 @@ def api_key(entry: CatalogEntry, environ: Mapping[str, str]) -> str:
 
 
 def failure_of_status(name: str, status: int, retry_after: str | None = None, codes: Iterable[object] = ()) -> SurefootError:
-    """The error that an HTTP status other than 200 stands for; `codes` are what the provider may have called it."""
+    """The error that an HTTP status other than 200 stands for; `codes` are what the provider may have called it.
+
+    Only a status that says so means that no work was done: a gateway's 502 or 504 may stand before a model that went on.
+    """
     code = next((code for code in codes if isinstance(code, str) and code in _KNOWN_CODES), "")
     said = f"status {status}" + (f" ({code})" if code else "")
     if status in (408, 409, 425, 429) or status >= 500 or 200 <= status < 300:
         wait = retry_after_seconds(retry_after, datetime.now(UTC))
-        return ModelUnavailable(f"The model {name!r} is not available: {said}.", retry_after_seconds=wait)
+        may_have_charged = status == 408 or status < 300 or (status >= 500 and status not in _TURNED_AWAY)
+        return ModelUnavailable(
+            f"The model {name!r} is not available: {said}.", retry_after_seconds=wait, may_have_charged=may_have_charged
+        )
     if 300 <= status < 400:
         return ModelRejected(f"The model {name!r} is elsewhere: {said} is not followed; put the final base_url in models.toml.")
     remedy = {401: "check its key", 403: "check what its key may do", 404: "check its name and base_url"}.get(
@@ -87,14 +97,26 @@ def failure_of_status(name: str, status: int, retry_after: str | None = None, co
     return ModelRejected(f"The provider of the model {name!r} refused the call: {said}; {remedy} in models.toml.")
 
 
-def timed_out(name: str, seconds: float) -> ModelTimedOut:
+def failure_within(name: str, error: object) -> ModelUnavailable:
+    """The error that a provider told inside an answer that had begun with status 200, by its code; work was done for it."""
+    code = next((code for code in codes_in(error) if isinstance(code, str) and code in _KNOWN_CODES), "")
+    return broken(name, "it told an error in its answer" + (f" ({code})" if code else ""))
+
+
+def timed_out(name: str, seconds: float, *, may_have_charged: bool = True) -> ModelTimedOut:
     """The error for a model that took longer than it had."""
-    return ModelTimedOut(f"The model {name!r} did not answer within {seconds:.2f} s.")
+    return ModelTimedOut(f"The model {name!r} did not answer within {seconds:.2f} s.", may_have_charged=may_have_charged)
 
 
-def broken(name: str, what: str) -> ModelUnavailable:
+def broken(name: str, what: str, *, may_have_charged: bool = True) -> ModelUnavailable:
     """The error for a model that cannot be reached or understood; `what` is our own words."""
-    return ModelUnavailable(f"The model {name!r} is not available: {what}.")
+    return ModelUnavailable(f"The model {name!r} is not available: {what}.", may_have_charged=may_have_charged)
+
+
+def lost(name: str, error: Exception) -> ModelUnavailable:
+    """The error for a connection that failed. The library's message may quote a header, so only the kind of failure is told."""
+    may_have_charged = not isinstance(error, NEVER_REACHED)
+    return broken(name, f"the connection failed ({type(error).__name__})", may_have_charged=may_have_charged)
 
 
 def retry_after_seconds(text: str | None, now: datetime) -> int | None:
@@ -155,16 +177,17 @@ class CallWait:
     def require_time(self) -> None:
         """Raises ModelTimedOut when none is left, before anybody is asked."""
         if self.deadline.is_over:
-            raise timed_out(self.name, self.seconds)
+            raise timed_out(self.name, self.seconds, may_have_charged=False)
 
     @contextmanager
-    def bounded(self) -> Iterator[None]:
-        """Raises ModelTimedOut when the deadline passes inside, ModelUnavailable when the connection fails."""
+    def bounded(self, *, is_sent: bool = True) -> Iterator[None]:
+        """Raises ModelTimedOut when the deadline passes inside, ModelUnavailable when the connection fails. `is_sent` is false
+        for what comes before the call.
+        """
         try:
             with anyio.fail_after(self.deadline.left_seconds):
                 yield
         except TimeoutError:
-            raise timed_out(self.name, self.seconds) from None
+            raise timed_out(self.name, self.seconds, may_have_charged=is_sent) from None
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
-            # The library's message may quote a header, so only the kind of failure is told.
-            raise broken(self.name, f"the connection failed ({type(error).__name__})") from None
+            raise lost(self.name, error) from None

@@ -16,11 +16,11 @@ from surefoot.adapters.model_calls import (
     CallWait,
     api_key,
     broken,
-    codes_in,
     counted,
     error_codes,
     estimated,
     failure_of_status,
+    failure_within,
     finish_of,
     refuse_when_offline,
 )
@@ -215,7 +215,7 @@ class _StreamedReply:
             return ""
         event = _parsed(self._name, data.encode())
         if event.get("error"):
-            raise failure_of_status(self._name, 503, codes=codes_in(event["error"]))
+            raise failure_within(self._name, event["error"])
         self._model = self._model or _model_of(event)
         self._usage = _usage_of(event) or self._usage
         match event.get("choices"):
@@ -238,7 +238,7 @@ class _StreamedReply:
 def _whole(name: str, request: ModelRequest, body: bytes) -> Piece:
     answer = _parsed(name, body)
     if answer.get("error"):
-        raise failure_of_status(name, 503, codes=codes_in(answer["error"]))
+        raise failure_within(name, answer["error"])
     match answer.get("choices"):
         case [{"message": dict(message), **choice}, *_]:
             content = message.get("content")

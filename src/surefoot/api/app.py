@@ -1,5 +1,6 @@
 """The HTTP API over one product."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +19,9 @@ from surefoot.api.openapi import describe
 from surefoot.api.routes import ask, budgets, conversations, documents, health, issuers, keys, metrics, pages, replies
 from surefoot.api.schemas.problems import Problem
 from surefoot.bootstrap import Surefoot
+from surefoot.core.errors import MissingDependency
+
+_log = logging.getLogger("surefoot.api")
 
 # Questions that may wait for each one that is being answered, and administrative calls at once.
 _WAITING_PER_PLACE = 4
@@ -32,6 +36,14 @@ Every error is `application/problem+json`; its `type` opens a page that explains
 """
 
 
+async def _warm(surefoot: Surefoot) -> None:
+    """What the first question needs is loaded beside the first requests; without it the service answers all the same."""
+    try:
+        await anyio.to_thread.run_sync(surefoot.warm, abandon_on_cancel=True)
+    except MissingDependency as error:
+        _log.error("a model of models.toml cannot be asked: %s", error)
+
+
 def create_app(surefoot: Surefoot) -> FastAPI:
     """The app; it starts the product when it starts and closes it when it stops. Raises InvalidSettings for bad origins."""
     settings = surefoot.settings
@@ -42,13 +54,17 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         await anyio.to_thread.run_sync(surefoot.start)
         try:
             async with anyio.create_task_group() as background:
+                background.start_soon(_warm, surefoot)
                 if settings.events_seconds:
                     every = settings.events_seconds
                     background.start_soon(partial(deliver_while_running, surefoot.courier, every_seconds=every))
                 yield
                 background.cancel_scope.cancel()
         finally:
-            await anyio.to_thread.run_sync(surefoot.close)
+            try:
+                await surefoot.router.aclose()
+            finally:
+                await anyio.to_thread.run_sync(surefoot.close)
 
     app = FastAPI(
         title="Surefoot",

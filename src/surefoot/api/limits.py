@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 
+from surefoot.core.deadline import Deadline
 from surefoot.core.errors import BodyTimeout, InvalidInput, Overloaded, PayloadTooLarge, UnsupportedMediaType
 from surefoot.core.strict_json import parse_json
 
@@ -22,11 +23,13 @@ class Admission:
     """At most `concurrent` pieces of work at once in this process, and at most `waiting` more that wait for a place.
 
     Beyond that, and after `wait_seconds` of waiting, callers are told to come back instead of being queued without end.
+    Work in several pieces takes a `turn`, whose later pieces run beside those places.
     """
 
     def __init__(self, *, concurrent: int, waiting: int, wait_seconds: float = 10.0) -> None:
         self._places = anyio.Semaphore(concurrent)
         self._threads = anyio.CapacityLimiter(concurrent)
+        self._threads_of_begun = anyio.CapacityLimiter(concurrent)
         self._room = concurrent + waiting
         self._inside = 0
         self._wait_seconds = wait_seconds
@@ -44,21 +47,50 @@ class Admission:
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, run in a thread once there is a place; Overloaded when none comes free in time."""
-        await self._take_place()
+        return await self.begin(work, wait_seconds=self._wait_seconds)
+
+    def turn(self, deadline: Deadline) -> "Turn":
+        """A place for the first piece of a work, and a way past the queue for the rest of it."""
+        return Turn(self, deadline, self._threads_of_begun)
+
+    async def begin(self, work: Callable[[], Result], *, wait_seconds: float) -> Result:
+        """As `run`, with a wait of its own."""
+        await self._take_place(wait_seconds)
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
         finally:
             self._places.release()
 
-    async def _take_place(self) -> None:
+    async def _take_place(self, wait_seconds: float) -> None:
         try:
             self._places.acquire_nowait()
         except anyio.WouldBlock:
             try:
-                with anyio.fail_after(self._wait_seconds):
+                with anyio.fail_after(wait_seconds):
                     await self._places.acquire()
             except TimeoutError:
                 raise Overloaded(retry_after_seconds=1) from None
+
+
+class Turn:
+    """One work of several pieces. The first waits for a place until the deadline. What has begun is then finished before
+    others begin, because a caller who is sent away after a model was paid would pay for it again: later pieces wait only for
+    later pieces, which are short.
+    """
+
+    def __init__(self, admission: Admission, deadline: Deadline, threads: anyio.CapacityLimiter) -> None:
+        self._admission = admission
+        self._deadline = deadline
+        self._threads = threads
+        self._has_begun = False
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, run in a thread; Overloaded when the deadline came before the first place did."""
+        if self._has_begun:
+            return await anyio.to_thread.run_sync(work, limiter=self._threads)
+        result = await self._admission.begin(work, wait_seconds=self._deadline.left_seconds)
+        self._has_begun = True
+        return result
 
 
 class ReadRequest(Request):

@@ -65,30 +65,37 @@ class Ask:
         self._rights = RightsFingerprints(parts.store)
         self._flights: SingleFlight[Climbed] = SingleFlight()
 
+    def deadline_of(self, asking: Asking) -> Deadline:
+        """The moment by which a question that comes now is answered. Raises InvalidInput for a surface that is not declared."""
+        return Deadline.after(self._parts.policy.of(asking.viewer.tenant).surface(asking.surface).deadline_seconds)
+
     def ask(self, viewer: Viewer, question: str, *, where: Filter = Everything(), limit: int | None = None) -> Reply:
         """The reply to a question outside of any conversation; for threads without an event loop."""
         return self.answer_here(Asking(viewer, question, where, limit))
 
     def answer_here(self, asking: Asking) -> Reply:
         """The reply, made in this thread; an event loop is only begun when a model is asked."""
-        course, reply = self._opened(asking)
+        course, reply = self._opened(asking, self.deadline_of(asking))
         return reply or anyio.run(self._with_models, course, None, in_thread)
 
-    async def answer(self, asking: Asking, *, watcher: Watcher | None = None, run: Runner = in_thread) -> Reply:
-        """The reply, after it is durable in the ledger; `watcher` sees each claim before it.
+    async def answer(
+        self, asking: Asking, *, watcher: Watcher | None = None, run: Runner = in_thread, deadline: Deadline | None = None
+    ) -> Reply:
+        """The reply, after it is durable in the ledger; `watcher` sees each claim before it. The `deadline` is that of the
+        surface from now on, unless the caller has waited already and brings one.
 
         Raises InvalidInput for a question that is none or a surface that is not declared, NotFound for a conversation that
         is not this viewer's. Cancelled, it spends nothing more.
         """
-        course, reply = await run(partial(self._opened, asking))
+        course, reply = await run(partial(self._opened, asking, deadline or self.deadline_of(asking)))
         return reply or await self._with_models(course, watcher, run)
 
-    def _opened(self, asking: Asking) -> tuple[Course, Reply | None]:
+    def _opened(self, asking: Asking, deadline: Deadline) -> tuple[Course, Reply | None]:
         """The course of the question, and its reply when no model needs to be asked; one piece of work for one thread."""
-        course = self._begin(asking)
+        course = self._begin(asking, deadline)
         return course, self._without_models(course)
 
-    def _begin(self, asking: Asking) -> Course:
+    def _begin(self, asking: Asking, deadline: Deadline) -> Course:
         question = valid_question(asking.question)
         tenant_policy = self._parts.policy.of(asking.viewer.tenant)
         policy = tenant_policy.surface(asking.surface)
@@ -99,7 +106,7 @@ class Ask:
             asked_at=self._parts.clock.now(),
             policy=policy,
             region=tenant_policy.region,
-            deadline=Deadline.after(policy.deadline_seconds),
+            deadline=deadline,
             turns=turns,
             searched=alone.question,
             is_follow_up=alone.is_rewritten,

@@ -162,6 +162,11 @@ class Router:
         mine = tuple(steps[before:])
         return Attempted(None, mine, failure=mine[-1].outcome if mine else StepOutcome.UNAVAILABLE)
 
+    async def aclose(self) -> None:
+        """No connection to a provider is open."""
+        for guarded in self._models.values():
+            await guarded.model.aclose()
+
     def health(self) -> Mapping[str, CircuitHealth]:
         """The circuit of every model, by name."""
         return {name: guarded.circuit.health() for name, guarded in self._models.items()}

@@ -2,9 +2,12 @@
 
 from datetime import UTC, datetime
 
+import anyio
+import httpx
 import pytest
 
 from surefoot.adapters.model_calls import (
+    CallWait,
     codes_in,
     counted,
     error_codes,
@@ -12,7 +15,7 @@ from surefoot.adapters.model_calls import (
     refuse_when_offline,
     retry_after_seconds,
 )
-from surefoot.core.errors import ModelRejected, ModelUnavailable, OutboundRefused
+from surefoot.core.errors import ModelRejected, ModelTimedOut, ModelUnavailable, OutboundRefused
 from surefoot.domain.models import Usage
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -54,6 +57,53 @@ def test_a_status_that_may_pass_is_an_outage(status: int, kind: type[Exception])
 @pytest.mark.parametrize("status", [301, 307, 402, 405, 413, 422])
 def test_a_status_that_will_not_pass_is_a_rejection(status: int) -> None:
     assert type(failure_of_status("small", status)) is ModelRejected
+
+
+@pytest.mark.parametrize("status", [409, 425, 429, 501, 503, 505, 529])
+def test_a_status_that_turns_a_call_away_cannot_have_been_charged(status: int) -> None:
+    error = failure_of_status("small", status)
+    assert isinstance(error, ModelUnavailable) and not error.may_have_charged
+
+
+@pytest.mark.parametrize("status", [202, 408, 500, 502, 504, 520, 524])
+def test_a_status_behind_which_a_model_may_have_worked_may_have_been_charged(status: int) -> None:
+    error = failure_of_status("small", status)
+    assert isinstance(error, ModelUnavailable) and error.may_have_charged
+
+
+async def _raised_within(wait: CallWait, error: Exception, is_sent: bool) -> None:
+    with wait.bounded(is_sent=is_sent):
+        raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "may_have_charged"),
+    [
+        (httpx.ConnectError("x"), False),
+        (httpx.ConnectTimeout("x"), False),
+        (httpx.PoolTimeout("x"), False),
+        (httpx.ReadError("x"), True),
+        (httpx.ReadTimeout("x"), True),
+        (httpx.WriteError("x"), True),
+        (httpx.RemoteProtocolError("x"), True),
+        (ConnectionResetError("x"), True),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_call_that_never_reached_the_provider_cannot_have_been_charged(error: Exception, may_have_charged: bool) -> None:
+    with pytest.raises(ModelUnavailable) as caught:
+        anyio.run(_raised_within, CallWait("small", 5.0), error, True)
+    assert caught.value.may_have_charged is may_have_charged
+
+
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_time_that_runs_out_before_the_call_is_sent_costs_nothing(is_sent: bool) -> None:
+    with pytest.raises(ModelTimedOut) as caught:
+        anyio.run(_raised_within, CallWait("small", 5.0), TimeoutError(), is_sent)
+    assert caught.value.may_have_charged is is_sent
+    with pytest.raises(ModelTimedOut) as caught:
+        CallWait("small", 0.0).require_time()
+    assert not caught.value.may_have_charged
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/v1", "http://[::1]/v1", "http://LOCALHOST:11434", "http://127.8.8.8/"])

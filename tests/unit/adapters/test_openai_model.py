@@ -143,6 +143,7 @@ def test_an_error_inside_an_answer_is_an_outage_told_by_its_code(stream: bool) -
     with pytest.raises(ModelUnavailable, match="rate_limit_exceeded") as caught:
         reply(model(), stream=stream)
     assert "refunds" not in str(caught.value)
+    assert caught.value.may_have_charged, "a model that had begun to answer has worked"
 
 
 @respx.mock

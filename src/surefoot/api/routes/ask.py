@@ -42,8 +42,11 @@ async def ask(question: Question, viewer: TheViewer, face: TheFace, request: Req
         request_id_of(request),
     )
 
+    deadline = face.surefoot.ask.deadline_of(asking)
+    turn = face.questions.turn(deadline)
+
     async def work(watcher: Watcher | None = None) -> Reply:
-        return await face.surefoot.ask.answer(asking, watcher=watcher, run=face.questions.run)
+        return await face.surefoot.ask.answer(asking, watcher=watcher, run=turn.run, deadline=deadline)
 
     if wants_stream(request):
         return AnswerStream(work, face.questions, partial(problem_body, request))
