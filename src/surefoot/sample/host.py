@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import Response
 
-from surefoot.core.errors import Forbidden, InvalidInput
+from surefoot.core.errors import Forbidden, InvalidInput, NotFound
 from surefoot.sample.golden import golden_cases
 from surefoot.sample.tenant import Person, people
 
@@ -28,7 +28,9 @@ EXAMPLE_IDS = (
     "german-05",
 )
 _STATIC = Path(__file__).parent.parent / "static"
-_FILES = {"demo.html": "text/html", "demo.css": "text/css", "demo.js": "text/javascript"}
+_FILES = {"demo.html": "text/html", "demo.css": "text/css"} | dict.fromkeys(
+    ("demo.js", "demo_about.js", "demo_elements.js", "demo_handover.js", "demo_service.js", "demo_turn.js"), "text/javascript"
+)
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -44,14 +46,6 @@ def host_routes(mint: MintToken) -> APIRouter:
     def page() -> Response:
         return _file("demo.html")
 
-    @router.get("/demo.css")
-    def style() -> Response:
-        return _file("demo.css")
-
-    @router.get("/demo.js")
-    def script() -> Response:
-        return _file("demo.js")
-
     @router.get("/start")
     def start() -> dict[str, Any]:
         return {
@@ -65,6 +59,12 @@ def host_routes(mint: MintToken) -> APIRouter:
         if person not in known:
             raise InvalidInput(f"{person!r} is nobody here; choose one of {', '.join(known)}.")
         return {"token": mint(known[person])}
+
+    @router.get("/{name}")
+    def file(name: str) -> Response:
+        if name not in _FILES:
+            raise NotFound
+        return _file(name)
 
     return router
 

@@ -1,157 +1,136 @@
-// The host product's page: who asks is decided by the host's backend, what is shown comes from /v1/ask.
-// Everything from outside reaches the page as text nodes; nothing is parsed as HTML.
-"use strict";
+// The host product's page: who asks is decided by the host's backend, what is shown comes from the product's API.
+import { button, byId, element } from "./demo_elements.js";
+import { Handover } from "./demo_handover.js";
+import { Problem, ask, startConversation, startOfPage } from "./demo_service.js";
+import { Turn } from "./demo_turn.js";
 
-const byId = (id) => document.getElementById(id);
-const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" });
+// One conversation per visit and person; its id is known once its first question was asked.
+let conversation = { id: "", turns: 0 };
+// Aborting it ends the question at the server, and its spending.
+let underWay = null;
 
-function element(name, text, attributes = {}) {
-  const node = document.createElement(name);
-  if (text) node.textContent = text;
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  return node;
+const say = (sentence) => {
+  byId("status").textContent = sentence;
+};
+const person = () => byId("person").selectedOptions[0];
+const handover = new Handover(say, () => ({ person: person().value, asker: person().textContent, id: conversation.id }));
+
+function showBusy(isBusy) {
+  // The button keeps the focus: a disabled one would lose it.
+  byId("send").setAttribute("aria-disabled", String(isBusy));
+  const hadFocus = document.activeElement === byId("stop");
+  byId("stop").hidden = !isBusy;
+  if (hadFocus && !isBusy) byId("question").focus();
 }
 
-// Quotes are the document's own characters; of its Markdown only bold and code are shown as such, as elements with text.
-function prose(text) {
-  return text.split(/(\*\*[^*\n]+\*\*|`[^`\n]+`)/).map((part) => {
-    if (part.startsWith("**") && part.length > 4) return element("strong", part.slice(2, -2));
-    if (part.startsWith("`") && part.length > 2) return element("code", part.slice(1, -1));
-    return part;
-  });
+function newTurn(question) {
+  conversation.turns += 1;
+  const pick = (text) => {
+    if (askNow(text)) byId("turns").lastElementChild.querySelector("h2").focus();
+  };
+  const turn = new Turn(conversation.turns, question, person().textContent, { askAgain: () => pick(question), pick });
+  byId("turns").append(turn.node);
+  byId("renew").hidden = false;
+  turn.node.scrollIntoView({ block: "nearest" });
+  return turn;
 }
 
-async function post(path, body, token) {
-  const headers = { "Content-Type": "application/json" };
-  if (token) headers.Authorization = `Bearer ${token}`;
-  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-  const reply = await response.json();
-  if (!response.ok) throw new Error(reply.detail || reply.title || `The server answered ${response.status}.`);
-  return reply;
-}
-
-function citationItem(citation, number) {
-  const item = element("li", "", { id: `citation-${number}` });
-  const quote = element("blockquote", "", { lang: citation.locale });
-  quote.append(...prose(citation.quote));
-  item.append(quote);
-  const place = element("p", "", { class: "place" });
-  place.append(element("strong", citation.title, { lang: citation.locale }));
-  if (citation.heading) place.append(" › ", element("span", citation.heading, { lang: citation.locale }));
-  const dated = citation.updated_at ? dates.format(new Date(citation.updated_at)) : "undated";
-  const page = citation.page_number ? `, page ${citation.page_number}` : "";
-  place.append(` · ${dated} · ${citation.uri}${page}, characters ${citation.start} to ${citation.end}`);
-  if (citation.stale) place.append(" ", element("span", `Out of date: ${citation.stale}`, { class: "stale" }));
-  item.append(place);
-  return item;
-}
-
-function showCitations(citations, title) {
-  byId("citations-title").textContent = citations.length ? title : "";
-  byId("citations-title").hidden = !citations.length;
-  byId("citations").replaceChildren(...citations.map((citation, index) => citationItem(citation, index + 1)));
-}
-
-function showAnswer(answer) {
-  const citations = [];
-  const claims = answer.claims.map((claim) => {
-    const line = element("p", "", { lang: claim.citations[0].locale });
-    line.append(...prose(claim.text));
-    for (const citation of claim.citations) {
-      citations.push(citation);
-      const number = citations.length;
-      line.append(element("a", String(number), { href: `#citation-${number}`, "aria-label": `Citation ${number}` }));
-    }
-    return line;
-  });
-  byId("result").classList.remove("refused");
-  byId("result-title").textContent = "Answer";
-  byId("claims").replaceChildren(...claims);
-  byId("help").replaceChildren(element("p", answer.label, { class: "hint" }));
-  showCitations(citations, "Where this stands");
-  return `Answered, with ${citations.length} ${citations.length === 1 ? "citation" : "citations"}.`;
-}
-
-function showRefusal(refusal) {
-  byId("result").classList.add("refused");
-  byId("result-title").textContent = "No answer";
-  byId("claims").replaceChildren(element("p", refusal.message));
-  const help = byId("help");
-  help.replaceChildren();
-  if (refusal.would_help.length) {
-    help.append(element("h3", "What would help"));
-    const list = element("ul");
-    list.append(...refusal.would_help.map((sentence) => element("li", sentence)));
-    help.append(list);
+// Whether the question is on its way; only one is at a time.
+function askNow(question) {
+  if (underWay) {
+    say("One question at a time: wait for the answer, or stop it.");
+    return false;
   }
-  showCitations(refusal.closest, "Closest places");
-  return "No answer; the reason and what would help are below.";
+  underWay = new AbortController();
+  showBusy(true);
+  say("Looking into the documents");
+  const turn = newTurn(question);
+  follow(turn, question, conversation, underWay);
+  return true;
 }
 
-function showFacts(reply, person, milliseconds) {
-  const reason = reply.refusal ? ` Reason: ${reply.refusal.reason}.` : "";
-  const percent = Math.round(reply.confidence * 100);
-  const cost = reply.cost_usd.toFixed(2);
-  byId("facts").textContent = `${reply.why} Asked as ${person}.${reason} Answerable with confidence ${percent} %. ${milliseconds} ms, $${cost}.`;
+async function follow(turn, question, held, controller) {
+  let announced = "";
+  try {
+    announced = await answered(turn, question, held, controller.signal);
+  } catch (error) {
+    if (controller.signal.aborted) announced = turn.stopped();
+    else announced = turn.failed(error instanceof Problem ? error : new Problem({ code: error.name, detail: error.message }));
+  }
+  if (underWay === controller) {
+    underWay = null;
+    showBusy(false);
+  }
+  // A turn of a conversation that was left meanwhile has nothing to say any more.
+  if (held !== conversation) return;
+  if (held.id) handover.offer(turn.node.matches(".refused, .failed"));
+  say(announced);
 }
 
-async function ask(event) {
-  event?.preventDefault();
-  const send = byId("send");
+async function answered(turn, question, held, signal) {
+  const asker = person().value;
+  held.id ||= await startConversation(asker, signal);
+  let announced = "";
+  for await (const { name, data } of ask(asker, question, held.id, signal)) {
+    if (name === "claim") {
+      if (!turn.shown.length && held === conversation) say("The first checked sentence is shown; more may come.");
+      turn.claim(data);
+    } else if (name === "restart") turn.restart();
+    else if (name === "reply") announced = turn.reply(data);
+  }
+  return announced;
+}
+
+function submit(event) {
+  event.preventDefault();
   const question = byId("question").value.trim();
   if (!question) {
-    byId("status").textContent = "Type a question first.";
+    say("Type a question first.");
     byId("question").focus();
-    return;
-  }
-  if (send.getAttribute("aria-disabled") === "true") return;
-  // The button keeps the focus: a disabled one would lose it.
-  send.setAttribute("aria-disabled", "true");
-  byId("status").textContent = "Looking into the documents";
-  const started = performance.now();
-  const person = byId("person").selectedOptions[0];
-  try {
-    const { token } = await post("/demo/token", { person: person.value });
-    const reply = await post("/v1/ask", { question }, token);
-    const announced = reply.answer ? showAnswer(reply.answer) : showRefusal(reply.refusal);
-    showFacts(reply, person.textContent, Math.round(performance.now() - started));
-    byId("result").hidden = false;
-    byId("status").textContent = announced;
-  } catch (error) {
-    byId("result").hidden = true;
-    byId("status").textContent = `That did not work: ${error.message} Is surefoot demo still running?`;
-  } finally {
-    send.setAttribute("aria-disabled", "false");
-  }
+  } else if (askNow(question)) byId("question").value = "";
+}
+
+function renew(announced) {
+  underWay?.abort();
+  conversation = { id: "", turns: 0 };
+  byId("turns").replaceChildren();
+  byId("renew").hidden = true;
+  handover.forget();
+  say(announced);
 }
 
 function tryExample(example) {
-  byId("person").value = example.person;
-  byId("question").value = example.question;
-  ask();
+  if (underWay) {
+    askNow(example.question);
+    return;
+  }
+  if (person().value !== example.person) {
+    byId("person").value = example.person;
+    renew("");
+  }
+  askNow(example.question);
+  byId("turns").lastElementChild.querySelector("h2").focus();
+}
+
+function exampleItem(example, people) {
+  const name = people.find((one) => one.name === example.person).shown_as.split(",")[0];
+  return element("li", [button([element("span", example.question, { lang: example.locale }), ` (${name})`], {}, () => tryExample(example))]);
 }
 
 async function start() {
-  const response = await fetch("/demo/start");
-  const { people, examples } = await response.json();
-  byId("person").replaceChildren(...people.map((person) => element("option", person.shown_as, { value: person.name })));
-  byId("examples").replaceChildren(
-    ...examples.map((example) => {
-      const item = element("li");
-      const button = element("button", "", { type: "button" });
-      const person = people.find((one) => one.name === example.person).shown_as.split(",")[0];
-      button.append(element("span", example.question, { lang: example.locale }), ` (${person})`);
-      button.addEventListener("click", () => tryExample(example));
-      item.append(button);
-      return item;
-    }),
-  );
-  byId("ask").addEventListener("submit", ask);
+  const { people, examples } = await startOfPage();
+  byId("person").replaceChildren(...people.map((one) => element("option", one.shown_as, { value: one.name })));
+  byId("examples").replaceChildren(...examples.map((example) => exampleItem(example, people)));
+  byId("person").addEventListener("change", () => renew(`A new conversation, as ${person().textContent}.`));
+  byId("renew").addEventListener("click", () => {
+    renew("A new conversation.");
+    byId("question").focus();
+  });
+  byId("stop").addEventListener("click", () => underWay?.abort());
+  byId("ask").addEventListener("submit", submit);
   byId("question").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) ask(event);
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
   });
 }
 
-start().catch((error) => {
-  byId("status").textContent = `The page could not start: ${error.message}`;
-});
+start().catch((error) => say(`The page could not start: ${error.message}`));

@@ -18,6 +18,7 @@ from surefoot.sample.host import PAGE_POLICY, examples, host_routes
 from surefoot.sample.tenant import TENANT, Person, people
 
 STATIC = Path(__file__).parents[3] / "src" / "surefoot" / "static"
+SCRIPTS = sorted(STATIC.glob("demo*.js"))
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 PRIVATE, ISSUER = new_signing_key(TENANT)
 
@@ -73,7 +74,8 @@ def test_a_form_of_a_foreign_page_cannot_ask_for_a_token() -> None:
 
 
 def test_page_style_and_script_are_served_under_the_strict_policy() -> None:
-    for path, kind in (("/demo", "text/html"), ("/demo/demo.css", "text/css"), ("/demo/demo.js", "text/javascript")):
+    scripts = [(f"/demo/{script.name}", "text/javascript") for script in SCRIPTS]
+    for path, kind in (("/demo", "text/html"), ("/demo/demo.css", "text/css"), *scripts):
         reply = call("GET", path)
         assert reply.status_code == 200
         assert reply.headers["content-type"].startswith(kind)
@@ -87,8 +89,18 @@ def test_the_page_loads_own_files_only_and_holds_no_inline_code() -> None:
     assert re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=", page) is None
 
 
+def test_a_script_imports_only_scripts_that_are_served() -> None:
+    imported = {name for script in SCRIPTS for name in re.findall(r'from "([^"]+)"', script.read_text(encoding="utf-8"))}
+    assert imported and imported <= {f"./{script.name}" for script in SCRIPTS}
+
+
+@pytest.mark.parametrize("name", ["demo_page.js", "..%2Fsample%2Fpeople.json", "people.json", "start.js"])
+def test_no_other_file_is_served(name: str) -> None:
+    assert call("GET", f"/demo/{name}").status_code == 404
+
+
 def test_the_script_writes_text_and_never_markup() -> None:
-    script = (STATIC / "demo.js").read_text(encoding="utf-8")
+    scripts = "\n".join(script.read_text(encoding="utf-8") for script in SCRIPTS)
     forbidden = (
         "innerHTML",
         "outerHTML",
@@ -100,7 +112,7 @@ def test_the_script_writes_text_and_never_markup() -> None:
         "http://",
         "https://",
     )
-    assert [word for word in forbidden if word in script] == []
+    assert [word for word in forbidden if word in scripts] == []
 
 
 def test_every_control_of_the_page_has_a_label_and_every_id_the_script_wants_exists() -> None:
@@ -108,7 +120,7 @@ def test_every_control_of_the_page_has_a_label_and_every_id_the_script_wants_exi
     ids = set(re.findall(r'\bid="([^"]+)"', page))
     controls = re.findall(r"<(?:select|textarea|input)[^>]*\bid=\"([^\"]+)\"", page)
     assert set(controls) == set(re.findall(r'<label for="([^"]+)"', page))
-    wanted = set(re.findall(r'byId\("([^"]+)"\)', (STATIC / "demo.js").read_text(encoding="utf-8")))
+    wanted = {name for script in SCRIPTS for name in re.findall(r'byId\("([^"]+)"\)', script.read_text(encoding="utf-8"))}
     assert wanted - ids == set()
     assert 'id="status" role="status"' in page
 

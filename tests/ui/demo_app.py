@@ -1,0 +1,55 @@
+"""The demo's host product in this process, with the models a journey needs."""
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from surefoot.api.app import create_app
+from surefoot.bootstrap import Surefoot, build
+from surefoot.cli.ingest import ingest_path
+from surefoot.cli.signing import ensure_signing_key
+from surefoot.core.settings import load_settings
+from surefoot.domain.identity import EVERYONE
+from surefoot.domain.policies import ModelPolicy
+from surefoot.governance.tokens import mint
+from surefoot.ports import LanguageModel
+from surefoot.sample.host import host_routes
+from surefoot.sample.tenant import TENANT, Person, documents_folder
+
+
+@contextmanager
+def demo_app(
+    folder: Path, policy: ModelPolicy | None = None, models: Mapping[str, LanguageModel] | None = None
+) -> Iterator[tuple[str, Surefoot]]:
+    """Where the sample tenant's page is served, and the product behind it."""
+    overrides = {"data_dir": str(folder), "tenant": TENANT, "offline": True}
+    surefoot = build(load_settings(folder=folder, env={}, overrides=overrides).settings, policy=policy, models=models)
+    try:
+        surefoot.start()
+        with surefoot.store.begin() as work:
+            work.tenants.create(TENANT, now=surefoot.clock.now())
+            work.commit()
+        private, issuer = ensure_signing_key(surefoot, TENANT)
+        ingest_path(surefoot, TENANT, str(documents_folder()), access=frozenset({EVERYONE}))
+
+        def token_for(person: Person) -> str:
+            return mint(private, issuer, person.viewer(), now=surefoot.clock.now())
+
+        app = create_app(surefoot)
+        app.include_router(host_routes(token_for))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
+            server = uvicorn.Server(config)
+            thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}", surefoot
+            finally:
+                server.should_exit = True
+                thread.join()
+    finally:
+        surefoot.close()
