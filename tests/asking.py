@@ -10,6 +10,7 @@ from surefoot.assistant.conversation import Conversations
 from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.gate import Gate
 from surefoot.assistant.groundedness import Support
+from surefoot.assistant.standing import Standing
 from surefoot.domain.answers import Tier
 from surefoot.domain.models import ModelCard, Price
 from surefoot.domain.policies import (
@@ -85,7 +86,7 @@ def asking_in(
         clock=world.clock,
         conversations=conversations,
         cache=AnswerCache(cache_size),
-        climber=Climber(router, load_prompts(), gate, world.store) if policy.catalog else None,
+        climber=Climber(router, load_prompts(), gate, Standing(world.store, world.clock)) if policy.catalog else None,
         policy=policy,
         policy_fingerprint=repr(policy),
         level=lambda tenant, account: budgets.state(tenant, account).level,

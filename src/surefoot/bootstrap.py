@@ -15,6 +15,7 @@ from surefoot.assistant.first_answer import Extractive
 from surefoot.assistant.gate import Gate
 from surefoot.assistant.groundedness import Support
 from surefoot.assistant.handover import Handovers
+from surefoot.assistant.standing import Standing
 from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
 from surefoot.core.ids import digest
@@ -127,13 +128,14 @@ def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: Model
     router = Router(adapters.models, budgets)
     gate = Gate(Support(encoder))
     conversations = Conversations(store, clock)
+    standing = Standing(store, clock, _freshness(settings))
     parts = AskParts(
         extractive=Extractive(searcher, answerer, gate),
         store=store,
         clock=clock,
         conversations=conversations,
         cache=AnswerCache(settings.answer_cache_size),
-        climber=Climber(router, load_prompts(settings.prompts_dir), gate, store) if policy.catalog else None,
+        climber=Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None,
         policy=policy,
         policy_fingerprint=digest(repr(policy)),
         level=lambda tenant, account: budgets.state(tenant, account).level,

@@ -109,7 +109,7 @@ def answer(reply_id: str, question: str = "How many?") -> Reply:
     return Reply(
         reply_id,
         question,
-        Answer(claims, 0.75, Tier.SMALL, note="Your question says two."),
+        Answer(claims, 0.75, Tier.SMALL, note="Your question says two.", model="cheap"),
         "version-1",
         NOW,
         {"encode": 2.5},

@@ -74,6 +74,7 @@ def request_id_of(request: Request) -> str:
 
 def problem_body(request: Request, error: SurefootError) -> bytes:
     """The problem as JSON, for an answer whose status has gone out already."""
+    _log_failure(request, error)
     return bytes(_respond(request, error).body)
 
 
@@ -84,9 +85,13 @@ def _respond(request: Request, error: SurefootError, **more: Any) -> Response:
 
 async def _surefoot_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SurefootError)
+    _log_failure(request, error)
+    return _respond(request, error)
+
+
+def _log_failure(request: Request, error: SurefootError) -> None:
     if error.status >= 500 and not isinstance(error, Overloaded):
         _log.error("request %s failed: %s", request_id_of(request), error)
-    return _respond(request, error)
 
 
 async def _bad_request(request: Request, error: Exception) -> Response:

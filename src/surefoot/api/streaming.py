@@ -83,8 +83,7 @@ class AnswerStream(Response):
             except SurefootError as error:
                 failed.append(error)
                 return
-            if isinstance(reply.outcome, Answer):
-                await watcher.catch_up(reply.outcome.claims)
+            await watcher.catch_up(reply.outcome.claims if isinstance(reply.outcome, Answer) else ())
             await events.send(_event("reply", ShownReply.of(reply)))
 
     async def _send(self, events: MemoryObjectReceiveStream[bytes], failed: list[SurefootError], send: Send) -> None:
@@ -124,7 +123,7 @@ class _EventWatcher:
         await self._events.send(b"event: restart\ndata: {}\n\n")
 
     async def catch_up(self, claims: tuple[Claim, ...]) -> None:
-        """Exactly these claims were sent, those that a tier without streaming made included."""
+        """Exactly these claims were sent: those of a tier without streaming too, and none that was withdrawn."""
         if tuple(self._sent) != claims[: len(self._sent)]:
             await self.restart()
         for claim in claims[len(self._sent) :]:

@@ -2,36 +2,36 @@
 checked once more, and the reply written down.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 
 import anyio
 
-from surefoot.assistant.answer import cited_documents
 from surefoot.assistant.climbing import Climb, Climbed, Climber
 from surefoot.assistant.conversation import Conversations
 from surefoot.assistant.course import Asking, Course, TimedWatcher, valid_question
-from surefoot.assistant.first_answer import Extractive
+from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.follow_ups import standalone
-from surefoot.assistant.gate import no_longer_true
 from surefoot.assistant.refusals import no_evidence
+from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher, in_thread
 from surefoot.core.clock import Clock
 from surefoot.core.deadline import Deadline
+from surefoot.core.errors import SurefootError
 from surefoot.core.ids import new_id, uuid7
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.budgets import Account, BudgetLevel
 from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import TenantId, Viewer, viewer_hash
-from surefoot.domain.policies import NO_MODELS, ModelPolicy
+from surefoot.domain.policies import NO_MODELS, ModelPolicy, SurfacePolicy
 from surefoot.domain.replies import CacheUse, Reply
-from surefoot.domain.routing import Degraded
+from surefoot.domain.routing import Degraded, Step
 from surefoot.llm.cache import AnswerCache, CacheKey
 from surefoot.llm.single_flight import SingleFlight
 from surefoot.ports import ReplyObserver, Store
-from surefoot.retrieval.access import RightsFingerprints, still_readable
+from surefoot.retrieval.access import RightsFingerprints
 from surefoot.retrieval.freshness import FreshnessRule
 
 # Rights may change while a question is answered: it is then asked once more, and after that nothing is shown.
@@ -63,7 +63,12 @@ class Ask:
     def __init__(self, parts: AskParts) -> None:
         self._parts = parts
         self._rights = RightsFingerprints(parts.store)
+        self._standing = Standing(parts.store, parts.clock, parts.freshness)
         self._flights: SingleFlight[Climbed] = SingleFlight()
+
+    def over(self, search: Search) -> "Ask":
+        """The same use case over another search. It keeps no outcome: what was found one way is none of the other's."""
+        return Ask(replace(self._parts, extractive=self._parts.extractive.over(search), cache=AnswerCache(0)))
 
     def deadline_of(self, asking: Asking) -> Deadline:
         """The moment by which a question that comes now is answered. Raises InvalidInput for a surface that is not declared."""
@@ -75,7 +80,7 @@ class Ask:
 
     def answer_here(self, asking: Asking) -> Reply:
         """The reply, made in this thread; an event loop is only begun when a model is asked."""
-        course, reply = self._opened(asking, self.deadline_of(asking))
+        course, reply = self._opened(asking, self.deadline_of(asking), is_watched=False)
         return reply or anyio.run(self._with_models, course, None, in_thread)
 
     async def answer(
@@ -87,15 +92,16 @@ class Ask:
         Raises InvalidInput for a question that is none or a surface that is not declared, NotFound for a conversation that
         is not this viewer's. Cancelled, it spends nothing more.
         """
-        course, reply = await run(partial(self._opened, asking, deadline or self.deadline_of(asking)))
+        opened = partial(self._opened, asking, deadline or self.deadline_of(asking), is_watched=watcher is not None)
+        course, reply = await run(opened)
         return reply or await self._with_models(course, watcher, run)
 
-    def _opened(self, asking: Asking, deadline: Deadline) -> tuple[Course, Reply | None]:
+    def _opened(self, asking: Asking, deadline: Deadline, *, is_watched: bool) -> tuple[Course, Reply | None]:
         """The course of the question, and its reply when no model needs to be asked; one piece of work for one thread."""
-        course = self._begin(asking, deadline)
+        course = self._begin(asking, deadline, is_watched=is_watched)
         return course, self._without_models(course)
 
-    def _begin(self, asking: Asking, deadline: Deadline) -> Course:
+    def _begin(self, asking: Asking, deadline: Deadline, *, is_watched: bool) -> Course:
         question = valid_question(asking.question)
         tenant_policy = self._parts.policy.of(asking.viewer.tenant)
         policy = tenant_policy.surface(asking.surface)
@@ -110,6 +116,8 @@ class Ask:
             turns=turns,
             searched=alone.question,
             is_follow_up=alone.is_rewritten,
+            level=self._parts.level(asking.viewer.tenant, asking.account) if self._may_climb(policy) else BudgetLevel.NORMAL,
+            is_watched=is_watched,
         )
 
     def _without_models(self, course: Course) -> Reply | None:
@@ -133,24 +141,32 @@ class Ask:
 
     async def _with_models(self, course: Course, watcher: Watcher | None, run: Runner) -> Reply:
         """The reply after the ladder of tiers was climbed as far as evidence, budget and deadline allow."""
-        course.level = await run(partial(self._level, course))
-        if course.is_follow_up:
-            await self._rewritten(course, run)
-        if self._wants_model(course):
-            await self._climb(course, watcher, run)
-        reply = await run(partial(self._finished, course))
-        if reply is None:
-            # The rights changed meanwhile: what may be read now is quoted, and no model is asked a second time.
-            course.outcome, course.key = no_evidence(), None
-            await run(partial(self._first, course))
+        try:
+            if course.is_follow_up:
+                await self._rewritten(course, run)
+            if self._wants_model(course):
+                await self._climb(course, watcher, run)
             reply = await run(partial(self._finished, course))
-        return await run(partial(self._nothing, course)) if reply is None else reply
+            if reply is None:
+                # The rights changed meanwhile: what may be read now is quoted, and no model is asked a second time.
+                course.outcome, course.key, course.may_be_kept = no_evidence(), None, False
+                await run(partial(self._first, course))
+                reply = await run(partial(self._finished, course))
+            return await run(partial(self._nothing, course)) if reply is None else reply
+        finally:
+            if not course.is_recorded and course.has_asked_models:
+                # Shielded: whoever stops waiting has stopped the spending, not the book-keeping.
+                with anyio.CancelScope(shield=True):
+                    await in_thread(partial(self._cut_short, course))
 
     def _first(self, course: Course) -> None:
         asking = course.asking
         course.took(
             self._parts.extractive.answer(asking.viewer, course.searched, course.policy, where=asking.where, limit=asking.limit)
         )
+
+    def _may_climb(self, policy: SurfacePolicy) -> bool:
+        return self._parts.climber is not None and bool(policy.lanes)
 
     def _wants_model(self, course: Course) -> bool:
         return self._parts.climber is not None and course.first is not None and course.first.escalate is not None
@@ -160,9 +176,12 @@ class Ask:
         climber = self._parts.climber
         assert climber is not None, "Only a course with models comes here."
         started = perf_counter()
-        said, steps = await climber.rewrite(course)
+        journal: list[Step] = []
+        try:
+            said = await climber.rewrite(course, journal)
+        finally:
+            course.steps = (*course.steps, *journal)
         course.spent({"rewrite": (perf_counter() - started) * 1000})
-        course.steps = (*course.steps, *steps)
         if said is not None and said != course.searched:
             course.searched, course.key = said, None
             await run(partial(self._first, course))
@@ -178,49 +197,75 @@ class Ask:
             return await climber.climb(task, course.deadline, seen, run)
 
         try:
-            climbed, is_shared = await self._flights.run(self._key(course).name(), work, course.deadline)
-            if is_shared and climbed.degraded in _OF_ONE_ACCOUNT:
-                climbed, is_shared = await work(), False
+            climbed, is_shared = await self._together(course, work)
         except TimeoutError:
-            climbed, is_shared = Climbed(None, (), Degraded.DEADLINE), False
+            climbed, is_shared = Climbed(None, Degraded.DEADLINE), False
+        finally:
+            # Here and not from the outcome: a climb that is cut short has cost what it has cost.
+            course.steps = (*course.steps, *task.journal)
         course.spent({"model": (perf_counter() - started) * 1000})
         course.degraded = climbed.degraded
         if is_shared:
             course.cache = CacheUse.SHARED
-        else:
-            course.steps = (*course.steps, *climbed.steps)
         if climbed.answer is not None:
             course.outcome = climbed.answer
+
+    async def _together(self, course: Course, work: Callable[[], Awaitable[Climbed]]) -> tuple[Climbed, bool]:
+        """What `work` or an equal question's run of it gives, and whether it was the other's."""
+        key = self._key(course)
+        if key.corpus_version != course.version:
+            # Rights or documents moved since the look-up: what was found does not belong under this key.
+            return await work(), False
+        climbed, is_shared = await self._flights.run(key.name(), work, course.deadline)
+        if is_shared and climbed.degraded in _OF_ONE_ACCOUNT:
+            return await work(), False
+        return climbed, is_shared
 
     def _finished(self, course: Course) -> Reply | None:
         """The reply, durable; None when the viewer may not see the outcome any more, or it is not true any more."""
         started = perf_counter()
-        if not self._still_holds(course.asking.viewer, course.outcome):
+        if not self._standing.holds(course.asking.viewer, course.outcome):
             return None
         course.spent({"gate": (perf_counter() - started) * 1000})
-        key = self._key(course)
-        if course.cache is CacheUse.MISS and course.degraded is None and key.corpus_version == course.version:
-            self._parts.cache.put(key, course.outcome)
+        self._keep(course)
         return self._recorded(course)
 
-    def _still_holds(self, viewer: Viewer, outcome: Answer | Refusal) -> bool:
-        """Whether the viewer may read, at this moment, every document that is shown, and it says what is quoted of it."""
-        shown = cited_documents(outcome)
-        if shown and still_readable(self._parts.store, viewer, shown) != shown:
-            return False
-        if not isinstance(outcome, Answer):
-            return True
-        cited = sorted({citation.chunk_id for claim in outcome.claims for citation in claim.citations})
-        with self._parts.store.begin() as work:
-            chunks = work.documents.chunks(viewer.tenant, cited)
-        return not no_longer_true(outcome.claims, chunks, self._parts.freshness, now=self._parts.clock.now())
+    def _keep(self, course: Course) -> None:
+        """An outcome that was made for this question, with every tier heard that the policy allows, is kept."""
+        key = self._key(course)
+        is_whole = course.may_be_kept and course.degraded is None and key.corpus_version == course.version
+        if is_whole and course.cache is CacheUse.MISS:
+            self._parts.cache.put(key, course.outcome)
 
     def _nothing(self, course: Course) -> Reply:
         course.outcome = no_evidence()
         return self._recorded(course)
 
+    def _cut_short(self, course: Course) -> None:
+        """What a question cost that ended before its reply is in the ledger, with the claims that were seen of it."""
+        course.degraded = Degraded.CUT_SHORT
+        if course.shown:
+            last = course.steps[-1]
+            course.outcome = Answer(tuple(course.shown), course.outcome.confidence, last.tier, model=last.model)
+        try:
+            self._written(course)
+        except SurefootError:
+            # What ended the question is what its caller has to hear of; the meters have the money all the same.
+            return
+
     def _recorded(self, course: Course) -> Reply:
-        """The reply, after ledger, conversation and observer have it."""
+        """The reply, after ledger, observer and conversation have it."""
+        if course.is_watched and course.first_claim_ms is None and isinstance(course.outcome, Answer):
+            # No model wrote while somebody watched: all claims leave together, as soon as this is written down.
+            course.first_claim_ms = course.elapsed_ms()
+        reply = self._written(course)
+        asking = course.asking
+        if asking.conversation_id:
+            self._parts.conversations.remember(asking.viewer, asking.conversation_id, reply)
+        return reply
+
+    def _written(self, course: Course) -> Reply:
+        """The course as it is now, after ledger and observer have it."""
         parts, asking = self._parts, course.asking
         reply = Reply(
             reply_id=new_id("ans", course.asked_at),
@@ -241,8 +286,7 @@ class Ask:
             trace_id=asking.trace_id or uuid7(course.asked_at).hex,
         )
         parts.store.replies.append(asking.viewer.tenant, viewer_hash(asking.viewer), reply)
-        if asking.conversation_id:
-            parts.conversations.remember(asking.viewer, asking.conversation_id, reply)
+        course.is_recorded = True
         if parts.observer is not None:
             parts.observer.replied(asking.viewer.tenant, reply)
         return reply
@@ -272,6 +316,3 @@ class Ask:
                 question=" ".join(course.searched.split()),
             )
         return course.key
-
-    def _level(self, course: Course) -> BudgetLevel:
-        return self._parts.level(course.asking.viewer.tenant, course.asking.account)

@@ -1,7 +1,7 @@
 """From tier to tier: a model's draft, judged claim by claim; one repair; the next tier on evidence only."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from surefoot.assistant.course import Asking, Course
@@ -11,6 +11,7 @@ from surefoot.assistant.gate import CoreFell, Gate, Ground, Selection
 from surefoot.assistant.premises import false_premise
 from surefoot.assistant.prompting import answer_messages, nonce_outside, repair_messages
 from surefoot.assistant.rewriting import parse_rewrite, rewrite_messages
+from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher
 from surefoot.core.deadline import Deadline
 from surefoot.domain.answers import Answer, Claim, Tier
@@ -21,10 +22,10 @@ from surefoot.domain.policies import SurfacePolicy
 from surefoot.domain.routing import Degraded, EscalationReason, Step, StepOutcome
 from surefoot.llm.prompts import Prompts
 from surefoot.llm.router import Attempted, Listener, Router
-from surefoot.ports import Store
-from surefoot.retrieval.access import still_readable
 
 SCHEMA_NAME = "cited_draft"
+# The rule that a claim breaks whose document was taken away or changed meanwhile.
+_STANDING = "standing"
 _REWRITTEN_TOKENS = 200
 _REWRITE_SCHEMA = {
     "type": "object",
@@ -32,12 +33,14 @@ _REWRITE_SCHEMA = {
     "required": ["question"],
     "additionalProperties": False,
 }
-_NOT_READABLE = "The document is not one that this viewer may read now."
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """What the models are asked: the question as it was searched for, what was found, and how far the ladder may be gone."""
+    """What the models are asked: the question as it was searched for, what was found, and how far the ladder may be gone.
+
+    `journal` is written as it goes on: what a climb has cost that was cut short is known all the same.
+    """
 
     asking: Asking
     policy: SurfacePolicy
@@ -45,6 +48,7 @@ class Climb:
     first: FirstAnswer
     because: EscalationReason
     level: BudgetLevel
+    journal: list[Step] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,6 @@ class Climbed:
     """How far it came. `answer` is None when no draft passed; `degraded` says why tiers of the policy were not heard."""
 
     answer: Answer | None
-    steps: tuple[Step, ...]
     degraded: Degraded | None = None
 
 
@@ -65,30 +68,34 @@ class _Verdict:
 
 @dataclass(frozen=True, slots=True)
 class _AtTier:
+    """What came of one tier: claims; or how the last draft failed; `unheard` is why no model could be heard at the end."""
+
     claims: tuple[Claim, ...]
-    steps: tuple[Step, ...]
     failure: StepOutcome | None = None
+    unheard: StepOutcome | None = None
 
 
 class Climber:
     """Asks the models of a surface's lanes, the small ones first. Safe from many tasks."""
 
-    def __init__(self, router: Router, prompts: Prompts, gate: Gate, store: Store) -> None:
+    def __init__(self, router: Router, prompts: Prompts, gate: Gate, standing: Standing) -> None:
         self._router = router
         self._prompts = prompts
         self._gate = gate
-        self._store = store
+        self._standing = standing
 
     @property
     def prompt_fingerprint(self) -> str:
         """Changes whenever a prompt does."""
         return self._prompts.fingerprint
 
-    async def rewrite(self, course: Course) -> tuple[str | None, tuple[Step, ...]]:
-        """The follow-up in words that stand alone, by the surface's small models; None when they have none to offer."""
+    async def rewrite(self, course: Course, journal: list[Step]) -> str | None:
+        """The follow-up in words that stand alone, by the surface's small models; None when they have none to offer. The
+        attempts are in the journal.
+        """
         lane = course.policy.lanes.get(Tier.SMALL, ())
         if not lane or course.level is BudgetLevel.EXHAUSTED:
-            return None, ()
+            return None
         asking = course.asking
         said = [asking.question, *(text for turn in course.turns for text in (turn.standalone_question, *turn.shown))]
         told = (
@@ -111,52 +118,55 @@ class Climber:
             course.deadline,
             purpose="standalone_question",
             region=course.region,
+            journal=journal,
         )
         if attempted.text is None:
-            return None, attempted.steps
+            return None
         alone = parse_rewrite(attempted.text, asking.question, course.turns, asking.viewer.locale)
         if alone is None:
-            return None, (*attempted.steps[:-1], replace(attempted.steps[-1], outcome=StepOutcome.INVALID))
-        return alone, attempted.steps
+            journal[-1] = replace(journal[-1], outcome=StepOutcome.INVALID)
+        return alone
 
     async def climb(self, climb: Climb, deadline: Deadline, watcher: Watcher | None, run: Runner) -> Climbed:
         """The first answer whose core claim passes the gate. A tier is only asked because the one before it gave evidence."""
-        steps: list[Step] = []
         because = climb.because
         wanted = [tier for tier in (Tier.SMALL, Tier.LARGE) if climb.policy.lanes.get(tier)]
-        failure: StepOutcome | None = None
+        showing = _Showing(watcher) if watcher else None
+        unheard: StepOutcome | None = None
         for tier in wanted:
             if not _allowed(tier, climb.level):
-                return Climbed(None, tuple(steps), _BY_LEVEL[climb.level])
-            found = await _Attempts(self, climb, tier, deadline, watcher, run).made()
-            steps += [replace(step, escalated_because=because) if at == 0 else step for at, step in enumerate(found.steps)]
+                return Climbed(None, _BY_LEVEL[climb.level])
+            before = len(climb.journal)
+            found = await _Attempts(self, climb, tier, deadline, showing, run).made()
+            if len(climb.journal) > before:
+                climb.journal[before] = replace(climb.journal[before], escalated_because=because)
             if found.claims:
-                return Climbed(self._answer(climb, tier, found.claims), tuple(steps))
-            failure = found.failure
-            if failure not in _ESCALATES:
+                return Climbed(self._answer(climb, tier, found.claims))
+            unheard = found.unheard
+            if found.failure not in _ESCALATES:
                 break
-            because = _ESCALATES[failure]
-        return Climbed(None, tuple(steps), _BY_FAILURE.get(failure) if failure else None)
+            because = _ESCALATES[found.failure]
+        return Climbed(None, _BY_FAILURE.get(unheard) if unheard else None)
 
     def _answer(self, climb: Climb, tier: Tier, claims: tuple[Claim, ...]) -> Answer:
         cited = [citation for claim in claims for citation in claim.citations]
         correction = false_premise(climb.first.question, cited, climb.asking.viewer.locale)
         # How likely the question is answered by what was found does not change with who writes the answer down.
         confidence = climb.first.outcome.confidence
-        return Answer(claims, confidence, tier, note=correction.note if correction else "")
+        return Answer(claims, confidence, tier, note=correction.note if correction else "", model=climb.journal[-1].model)
 
 
 class _Attempts:
     """The attempts of one tier at one question: a draft, and one repair."""
 
     def __init__(
-        self, climber: Climber, climb: Climb, tier: Tier, deadline: Deadline, watcher: Watcher | None, run: Runner
+        self, climber: Climber, climb: Climb, tier: Tier, deadline: Deadline, showing: "_Showing | None", run: Runner
     ) -> None:
         self._climber = climber
         self._climb = climb
         self._tier = tier
         self._deadline = deadline
-        self._watcher = watcher
+        self._showing = showing
         self._run = run
         first = climb.first
         passages = first.retrieved.passages
@@ -172,24 +182,30 @@ class _Attempts:
 
     async def made(self) -> _AtTier:
         """The claims that passed, or how the last attempt failed."""
-        listener = _ClaimListener(self._judge, self._ground, self._watcher, self._run) if self._watcher else None
+        listener = _ClaimListener(self._judge, self._ground, self._showing, self._run) if self._showing else None
         attempted = await self._ask(self._messages, "answer", listener)
+        if attempted is None:
+            return _AtTier(())
         if attempted.text is None:
-            return _AtTier((), attempted.steps, attempted.failure)
+            return _AtTier((), attempted.failure, attempted.failure)
         verdict = await self._verdict(attempted.text, listener)
-        steps = _marked(attempted.steps, verdict)
-        if verdict.outcome not in _ESCALATES or self._deadline.is_over:
-            return _AtTier(verdict.claims, steps, None if verdict.claims else verdict.outcome)
+        if verdict.outcome not in _ESCALATES:
+            return _AtTier(verdict.claims, verdict.outcome)
         words = self._climber._prompts.get("repair").render(problems="\n".join(f"- {each}" for each in verdict.problems))
         again = await self._ask(repair_messages(self._messages, attempted.text, words), "repair", None)
+        if again is None:
+            return _AtTier(())
         if again.text is None:
-            return _AtTier((), (*steps, *again.steps), verdict.outcome)
+            return _AtTier((), verdict.outcome, again.failure)
         repaired = await self._verdict(again.text, None)
-        failure = None if repaired.claims else repaired.outcome
-        return _AtTier(repaired.claims, (*steps, *_marked(again.steps, repaired)), failure)
+        return _AtTier(repaired.claims, repaired.outcome)
 
-    async def _ask(self, messages: tuple[Message, ...], purpose: str, listener: Listener | None) -> Attempted:
-        policy = self._climb.policy
+    async def _ask(self, messages: tuple[Message, ...], purpose: str, listener: Listener | None) -> Attempted | None:
+        """What came of asking the tier; None when the prompt would hold what the viewer may not read any more."""
+        policy, asking = self._climb.policy, self._climb.asking
+        told = self._climb.first.retrieved.passages
+        if not await self._run(partial(self._climber._standing.may_be_told, asking.viewer, told)):
+            return None
         request = ModelRequest(
             messages=messages,
             timeout_seconds=self._deadline.left_seconds,
@@ -199,8 +215,8 @@ class _Attempts:
             stream=listener is not None,
         )
         return await self._climber._router.run(
-            self._climb.asking.viewer.tenant,
-            self._climb.asking.account,
+            asking.viewer.tenant,
+            asking.account,
             self._tier,
             policy.lanes[self._tier],
             request,
@@ -208,9 +224,17 @@ class _Attempts:
             purpose=purpose,
             region=self._climb.region,
             listener=listener,
+            journal=self._climb.journal,
         )
 
     async def _verdict(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
+        """The gate's verdict on the text, which becomes that of the last step too."""
+        verdict = await self._weighed(text, listener)
+        last = self._climb.journal[-1]
+        self._climb.journal[-1] = replace(last, outcome=verdict.outcome, reasons=(*last.reasons, *verdict.problems))
+        return verdict
+
+    async def _weighed(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
         draft = parse_draft(text)
         if not isinstance(draft, Draft):
             return _Verdict((), StepOutcome.INVALID, draft)
@@ -226,31 +250,48 @@ class _Attempts:
         return _Verdict(settled, StepOutcome.ACCEPTED, reasons)
 
     def _judge(self, claim: DraftClaim) -> Judged:
-        """The gate's verdict, and the rights as they are at this moment."""
+        """The gate's verdict, and the rights and documents as they are at this moment."""
         judged = self._climber._gate.judge(claim, self._ground)
         if judged.claim is None:
             return judged
-        cited = frozenset(citation.document_id for citation in judged.claim.citations)
-        if still_readable(self._climber._store, self._climb.asking.viewer, cited) == cited:
-            return judged
-        return replace(judged, claim=None, rules=("readable",), reasons=(_NOT_READABLE,))
+        against = self._climber._standing.against(self._climb.asking.viewer, (judged.claim,))
+        return replace(judged, claim=None, rules=(_STANDING,), reasons=against) if against else judged
+
+
+class _Showing:
+    """What a watcher has seen of one climb: the claims of a later attempt begin with a restart when any were shown."""
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+        self._has_shown = False
+        self._must_restart = False
+
+    def begin(self) -> None:
+        """What came of an attempt before is not part of the answer."""
+        self._must_restart = self._has_shown
+
+    async def show(self, claim: Claim) -> None:
+        """The watcher has the claim, and knows of a restart before it."""
+        if self._must_restart:
+            self._has_shown = self._must_restart = False
+            await self._watcher.restart()
+        self._has_shown = True
+        await self._watcher.claim(claim)
 
 
 class _ClaimListener:
     """Judges claims while the draft is still being written, and shows those that can no longer fall."""
 
-    def __init__(self, judge: Callable[[DraftClaim], Judged], ground: Ground, watcher: Watcher, run: Runner) -> None:
+    def __init__(self, judge: Callable[[DraftClaim], Judged], ground: Ground, showing: _Showing, run: Runner) -> None:
         self._judge = judge
         self._ground = ground
-        self._watcher = watcher
+        self._showing = showing
         self._run = run
-        self._has_shown = False
-        self._must_restart = False
         self.begin()
 
     def begin(self) -> None:
         """A reply begins; what came of an attempt before it is not part of the answer."""
-        self._must_restart = self._has_shown
+        self._showing.begin()
         self._stream = ClaimStream()
         self._selection = Selection(self._ground.most_claims, self._ground.longest_answer_characters)
         self._drafted: list[DraftClaim] = []
@@ -264,7 +305,7 @@ class _ClaimListener:
             self._judged.append(judged)
             claim = self._selection.admit(judged)
             if claim is not None:
-                await self._show(claim)
+                await self._showing.show(claim)
 
     def judged_of(self, claims: Sequence[DraftClaim]) -> Sequence[Judged]:
         """The verdicts on the claims that the whole draft begins with too."""
@@ -272,13 +313,6 @@ class _ClaimListener:
         while same < min(len(claims), len(self._drafted)) and claims[same] == self._drafted[same]:
             same += 1
         return self._judged[:same]
-
-    async def _show(self, claim: Claim) -> None:
-        if self._must_restart:
-            await self._watcher.restart()
-            self._must_restart = False
-        self._has_shown = True
-        await self._watcher.claim(claim)
 
 
 _ESCALATES = {
@@ -300,8 +334,3 @@ _BY_FAILURE = {
 def _allowed(tier: Tier, level: BudgetLevel) -> bool:
     """80 % leaves the small tier, 100 % none that costs anything."""
     return level is not BudgetLevel.EXHAUSTED and (tier is not Tier.LARGE or level is not BudgetLevel.SMALL_ONLY)
-
-
-def _marked(steps: tuple[Step, ...], verdict: _Verdict) -> tuple[Step, ...]:
-    """The steps, the last of which, the one that gave a text, has the gate's verdict."""
-    return (*steps[:-1], replace(steps[-1], outcome=verdict.outcome, reasons=(*steps[-1].reasons, *verdict.problems)))

@@ -47,7 +47,7 @@ class Asking:
 @dataclass(slots=True)
 class Course:
     """One question on its way. `searched` is its stand-alone form; `key` is where its outcome may be kept, None once it is
-    not known under which key it belongs.
+    not known under which key it belongs; `shown` are the claims that a watcher has seen.
     """
 
     asking: Asking
@@ -69,6 +69,19 @@ class Course:
     degraded: Degraded | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     first_claim_ms: float | None = None
+    shown: list[Claim] = field(default_factory=list)
+    is_watched: bool = False
+    may_be_kept: bool = True
+    is_recorded: bool = False
+
+    @property
+    def has_asked_models(self) -> bool:
+        """Whether a model was asked for it, in vain or not."""
+        return any(step.model for step in self.steps)
+
+    def elapsed_ms(self) -> float:
+        """How long it has been on its way."""
+        return round((perf_counter() - self.started) * 1000, 3)
 
     def spent(self, timings: Mapping[str, float]) -> None:
         """Each stage's milliseconds are the sum over all its runs."""
@@ -83,7 +96,7 @@ class Course:
 
 
 class TimedWatcher:
-    """A watcher that notes when the first verified claim came."""
+    """A watcher that notes what was shown, and when the first verified claim came."""
 
     def __init__(self, watcher: Watcher, course: Course) -> None:
         self._watcher = watcher
@@ -92,11 +105,13 @@ class TimedWatcher:
     async def claim(self, claim: Claim) -> None:
         """The claim is passed on."""
         if self._course.first_claim_ms is None:
-            self._course.first_claim_ms = round((perf_counter() - self._course.started) * 1000, 3)
+            self._course.first_claim_ms = self._course.elapsed_ms()
+        self._course.shown.append(claim)
         await self._watcher.claim(claim)
 
     async def restart(self) -> None:
         """The restart is passed on."""
+        self._course.shown.clear()
         await self._watcher.restart()
 
 

@@ -44,6 +44,10 @@ class Extractive:
         self._answerer = answerer
         self._gate = gate
 
+    def over(self, search: Search) -> "Extractive":
+        """The same tier over another search."""
+        return Extractive(search, self._answerer, self._gate)
+
     def answer(
         self, viewer: Viewer, question: str, surface: SurfacePolicy, *, where: Filter = Everything(), limit: int | None = None
     ) -> FirstAnswer:
@@ -81,7 +85,8 @@ class Extractive:
         if not surface.lanes or not retrieved.passages:
             return None
         if isinstance(outcome, Answer):
-            is_thin = outcome.confidence < self._answerer.answer_threshold + surface.thin_margin
+            # Confidence is rounded: without a margin, an answer just at the threshold must not pass for a thin one.
+            is_thin = surface.thin_margin > 0 and outcome.confidence < self._answerer.answer_threshold + surface.thin_margin
             return EscalationReason.THIN_MARGIN if is_thin else None
         is_near = outcome.confidence >= surface.escalate_floor
         return (

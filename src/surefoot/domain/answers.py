@@ -81,13 +81,15 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """Claims in reading order. `confidence` is calibrated: of answers at 0.8, about four in five are answerable. `note` is a
-    sentence of ours that is shown before the claims, such as the correction of a false premise; empty for none.
+    sentence of ours that is shown before the claims, such as the correction of a false premise; empty for none. `model` is
+    the one whose draft it is, by its name in the catalog; empty when no model wrote it.
     """
 
     claims: tuple[Claim, ...]
     confidence: float
     tier: Tier = Tier.EXTRACTIVE
     note: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

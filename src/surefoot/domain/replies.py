@@ -65,6 +65,4 @@ class Reply:
     @property
     def model(self) -> str:
         """The model whose draft is shown; empty when no model wrote it."""
-        if not isinstance(self.outcome, Answer):
-            return ""
-        return next((step.model for step in reversed(self.steps) if step.tier is self.outcome.tier), "")
+        return self.outcome.model if isinstance(self.outcome, Answer) else ""

@@ -32,12 +32,15 @@ class StepOutcome(StrEnum):
 
 
 class Degraded(StrEnum):
-    """Why fewer tiers were asked than the policy allows."""
+    """Why fewer tiers were asked than the policy allows. `cut_short` is only in the ledger: the question ended before its
+    reply, because its caller hung up or something failed.
+    """
 
     BUDGET_SMALL_ONLY = "budget_small_only"
     BUDGET_EXHAUSTED = "budget_exhausted"
     MODELS_UNAVAILABLE = "models_unavailable"
     DEADLINE = "deadline"
+    CUT_SHORT = "cut_short"
 
 
 @dataclass(frozen=True, slots=True)

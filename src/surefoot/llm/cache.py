@@ -72,9 +72,10 @@ class AnswerCache:
         """The outcome is kept as long as there is room."""
         if self._size == 0:
             return
+        name, kept = key.name(), _Kept(key.owner(), outcome)
         with self._lock:
-            self._kept[key.name()] = _Kept(key.owner(), outcome)
-            self._kept.move_to_end(key.name())
+            self._kept[name] = kept
+            self._kept.move_to_end(name)
             while len(self._kept) > self._size:
                 self._kept.popitem(last=False)
 

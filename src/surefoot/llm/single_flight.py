@@ -36,16 +36,13 @@ class SingleFlight(Generic[Result]):
                 is_leader = flight is None
                 if flight is None:
                     flight = self._flying[key] = Future()
-                    # A follower's cancellation must not end the flight of the others.
+                    # Running, a flight cannot be cancelled: a follower who leaves does not end it for the others.
                     flight.set_running_or_notify_cancel()
             if is_leader:
                 return await self._lead(key, flight, work), False
             try:
                 with anyio.fail_after(deadline.left_seconds):
-                    landed = asyncio.wrap_future(flight)
-                    # One that nobody waits for any more may fail without a word.
-                    landed.add_done_callback(lambda done: done.cancelled() or done.exception())
-                    return await asyncio.shield(landed), True
+                    return await asyncio.wrap_future(flight), True
             except _Abandoned:
                 continue
 
