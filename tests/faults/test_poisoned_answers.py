@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from surefoot.assistant import ask as ask_module
-from surefoot.assistant import climbing
+from surefoot.assistant import standing
 from surefoot.assistant.gate import Gate, Ground
 from surefoot.assistant.gate import gate as gate_module
 from surefoot.domain.answers import Answer, Claim, cite
@@ -92,7 +91,7 @@ def without_quote_check(patch: pytest.MonkeyPatch, house: House) -> None:
 
 def without_second_look(patch: pytest.MonkeyPatch, house: House) -> None:
     """Nobody looks again, before the reply leaves, whether the documents still say what is quoted of them."""
-    patch.setattr(ask_module, "no_longer_true", lambda *looked_at, **when: ())
+    patch.setattr(standing, "no_longer_true", lambda *looked_at, **when: ())
 
 
 def without_link_rule(patch: pytest.MonkeyPatch, house: House) -> None:
@@ -133,8 +132,7 @@ def without_rights(patch: pytest.MonkeyPatch, house: House) -> None:
     def everything(store: object, viewer: Viewer, documents: Sequence[DocumentId]) -> frozenset[DocumentId]:
         return frozenset(documents)
 
-    for module in (climbing, ask_module):
-        patch.setattr(module, "still_readable", everything)
+    patch.setattr(standing, "still_readable", everything)
 
 
 @pytest.mark.parametrize(
