@@ -76,11 +76,17 @@ LIVE = frozenset(
         _S.APPLIED,
     }
 )
+# A run in one of these has not had its effect and never will, so what it was to reverse may be reversed by another.
+GAVE_UP = frozenset({_S.DENIED, _S.REJECTED, _S.STALE, _S.FAILED, _S.EXPIRED, _S.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to one resource, as RFC 6902 patches both ways."""
+    """What happens to one resource, as RFC 6902 patches both ways. `resource` is `<kind>/<id>`, such as `nudge/ndg_7`.
+
+    A resource that does not exist is the document null: it is created by an `add` at the root path "" and deleted by a
+    `remove` there; every other operation updates it.
+    """
 
     resource: str
     forward: tuple[Mapping[str, Json], ...]
@@ -272,7 +278,12 @@ class CapHold:
 
 @dataclass(frozen=True, slots=True)
 class HostCall:
-    """What a host is asked. `delivery_id` is the idempotency key: the host does the same delivery once and replays its reply."""
+    """What a host is asked. `delivery_id` is the idempotency key: the host does the same delivery once and replays its reply.
+
+    An undo carries the receipt's inverse as `changes`, whose `forward` puts things back (json_patch.inverted), or the
+    `undo_handle`; and the receipt's after-etags as preconditions. To simulate with either of them previews that undo. An
+    apply that carries the plan's `changes` is refused as stale when it would do anything else.
+    """
 
     delivery_id: str
     run_id: str
@@ -308,10 +319,13 @@ class HostDone:
 
 @dataclass(frozen=True, slots=True)
 class HostStale:
-    """A resource is not as the plan saw it (412): certainly no effect. `current` are the etags now, where the host says them."""
+    """A resource is not as the plan saw it (412): certainly no effect. `current` are the etags now and `documents` the
+    resources as they are now, where the host says them.
+    """
 
     current: tuple[Precondition, ...] = ()
     status: int = 412
+    documents: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)

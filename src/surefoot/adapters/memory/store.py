@@ -9,11 +9,13 @@ from typing import Self
 import numpy as np
 
 from surefoot.adapters.memory.access import MemoryAccess
+from surefoot.adapters.memory.audit import MemoryAudit
 from surefoot.adapters.memory.conversations import MemoryConversations
 from surefoot.adapters.memory.corpora import MemoryCorpora
 from surefoot.adapters.memory.documents import MemoryDocuments
 from surefoot.adapters.memory.events import MemoryEvents
 from surefoot.adapters.memory.meters import MemoryMeters
+from surefoot.adapters.memory.runs import MemoryRuns
 from surefoot.adapters.memory.tables import Disk, Transaction
 from surefoot.adapters.memory.tenants import MemoryTenants
 from surefoot.core.errors import Conflict, StoreUnavailable
@@ -59,6 +61,8 @@ class MemoryUnitOfWork:
         self.meters = MemoryMeters(self._transaction)
         self.events = MemoryEvents(self._transaction)
         self.conversations = MemoryConversations(self._transaction)
+        self.runs = MemoryRuns(self._transaction)
+        self.audit = MemoryAudit(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

@@ -8,6 +8,8 @@ from threading import Lock
 from typing import Any, Literal
 
 from surefoot.core.errors import Conflict, StoreUnavailable
+from surefoot.domain.actions import AutonomyLevel, Env
+from surefoot.domain.audit import AuditRow
 from surefoot.domain.budgets import NOTHING_SPENT, MeterKey, Reservation, Spend
 from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import EMPTY_CORPUS, CorpusState
@@ -15,6 +17,7 @@ from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId
 from surefoot.domain.events import OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
+from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run
 
 WAIT_SECONDS = 30
 
@@ -30,6 +33,17 @@ Table = Literal[
     "events",
     "conversations",
     "turns",
+    "runs",
+    "plans",
+    "approvals",
+    "decisions",
+    "attempts",
+    "receipts",
+    "cap_holds",
+    "run_queue",
+    "switches",
+    "autonomy",
+    "audit",
 ]
 
 
@@ -54,6 +68,24 @@ class EventRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CapRow:
+    """What one run takes of one cap and key; a released one stays and counts no more."""
+
+    env: Env
+    held_at: datetime
+    state: Literal["reserved", "committed", "released"] = "reserved"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """A run that waits for a worker, and who has it until when."""
+
+    due_at: datetime
+    owner: str = ""
+    leased_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TenantTables:
     """One tenant's rows. Never changed in place: a transaction replaces the maps it writes to by copies."""
 
@@ -72,6 +104,17 @@ class TenantTables:
     events: dict[str, EventRow] = field(default_factory=dict)
     conversations: dict[ConversationId, Conversation] = field(default_factory=dict)
     turns: dict[ConversationId, dict[int, Turn]] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    plans: dict[str, Plan] = field(default_factory=dict)
+    approvals: dict[tuple[str, str, str], Approval] = field(default_factory=dict)
+    decisions: dict[str, tuple[DecisionRecord, ...]] = field(default_factory=dict)
+    attempts: dict[tuple[str, int], Attempt] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    cap_holds: dict[tuple[str, str, str], CapRow] = field(default_factory=dict)
+    run_queue: dict[str, WaitingRun] = field(default_factory=dict)
+    switches: dict[tuple[Env, str], str] = field(default_factory=dict)
+    autonomy: dict[str, AutonomyLevel] = field(default_factory=dict)
+    audit: dict[int, AuditRow] = field(default_factory=dict)
 
 
 NO_TABLES = TenantTables()
