@@ -4,6 +4,7 @@ Each class's docstring is what its reader is told when no closer message is give
 stable, `status` is the HTTP status, `retryable` says whether the same call may succeed later.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 
@@ -229,6 +230,11 @@ class UndoConflict(RunNotAllowed):
     """Somebody changed what this run had changed; the difference is shown and nothing was overwritten."""
 
     code = "undo_conflict"
+
+    def __init__(self, message: str | None = None, *, differences: Sequence[Mapping[str, object]] = ()) -> None:
+        """Each difference is plain JSON: resource, path, before, applied, now, now_known."""
+        super().__init__(message)
+        self.differences = tuple(differences)
 
 
 class AuditBroken(SurefootError):
