@@ -1,11 +1,10 @@
 """`surefoot eval`: retrieval, answers, groundedness and the sample suite, measured on files; stdout is data alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from random import Random
-from time import perf_counter
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -14,12 +13,19 @@ from surefoot.assistant.groundedness import Support, shipped_support_model
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line
 from surefoot.cli.ingest import ingest_path
-from surefoot.cli.scratch import VIEWER, default_cache, question_bar, scratch, trial
+from surefoot.cli.models import ModelOption, policy_of_model
+from surefoot.cli.scratch import TENANT, VIEWER, default_cache, question_bar, scratch, trial
 from surefoot.domain.answers import Passage
 from surefoot.domain.documents import ChunkId
+from surefoot.domain.identity import TenantId
+from surefoot.domain.policies import DEFAULT_SURFACE, NO_MODELS
+from surefoot.domain.replies import Reply
 from surefoot.evals import answers_run, groundedness_run, report, retrieval_run
+from surefoot.evals.absent import Lacking
 from surefoot.evals.datasets import load_foreign_questions, load_groundedness_pairs, load_questions, load_sections
 from surefoot.evals.intervals import SEED
+from surefoot.evals.model_use import Asked, asked_from, citations, model_use
+from surefoot.llm.prompts import load_prompts
 from surefoot.sample import golden
 from surefoot.sample.tenant import TENANT as SAMPLE_TENANT
 from surefoot.sample.tenant import documents_folder, people
@@ -67,6 +73,10 @@ CacheOption = Annotated[
     Path | None,
     typer.Option("--cache", file_okay=False, help="Folder of remembered chunk vectors; default: the user's cache folder."),
 ]
+FloorOption = Annotated[
+    float | None,
+    typer.Option("--escalate-floor", min=0, max=1, help="With --model: least confidence at which it is asked."),
+]
 
 
 @app.command()
@@ -84,7 +94,7 @@ def retrieval(
     as_json: JsonOption = False,
 ) -> None:
     """nDCG@10, Recall@10 and MRR of the gold sections and pages, per question source."""
-    overrides = {
+    overrides: dict[str, Any] = {
         "fusion": fusion,
         "dense_weight": dense_weight,
         "leg_depth": leg_depth,
@@ -122,11 +132,13 @@ def answers(
     dense_weight: WeightOption = None,
     lexical_backend: BackendOption = None,
     chunk_tokens: TokensOption = None,
+    model: ModelOption = None,
+    escalate_floor: FloorOption = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answers and refusals with the gold present, with the gold removed, and for foreign questions."""
-    overrides = {
+    overrides: dict[str, Any] = {
         "fusion": fusion,
         "dense_weight": dense_weight,
         "lexical_backend": lexical_backend,
@@ -137,20 +149,23 @@ def answers(
         asked = _sample(load_questions(questions), limit)
         strangers = _sample(load_foreign_questions(foreign_questions), limit) if foreign_questions else []
         with (
-            trial(sections, mask_faq_headings=mask_faq_headings, cache=cache, **overrides) as ready,
+            policy_of_model(model, escalate_floor=escalate_floor) as policy,
+            trial(sections, mask_faq_headings=mask_faq_headings, cache=cache, policy=policy or NO_MODELS, **overrides) as ready,
             question_bar("asking") as tell,
         ):
 
-            def ask(question: str, without: frozenset[ChunkId]) -> answers_run.Asked:
+            def ask(question: str, without: frozenset[ChunkId]) -> Asked:
                 return _ask_without(ready.surefoot, question, without)
 
             trials, left_out = answers_run.ask_all(ask, asked, strangers, ready.chunks, progress=tell)
-            found = answers_run.summarise(trials, left_out)
+            models = _model_facts(ready.surefoot, model)
+            found = answers_run.summarise(trials, left_out, escalate_floor=models.get("escalate_floor"))
             files = {"questions_file": str(questions), "foreign_questions_file": str(foreign_questions or "")}
-            facts = {**files, **ready.facts}
+            facts = {**files, **ready.facts, **models}
     if as_json:
         print_json(report.as_json(found, facts))
     else:
+        _print_model_facts(models)
         print_line(report.answers_text(found))
 
 
@@ -177,45 +192,62 @@ def groundedness(pairs: PairsOption, limit: LimitOption = None, as_json: JsonOpt
 @app.command()
 def sample(
     floor: Annotated[float, typer.Option("--floor", min=0, max=1, help="Least share of cases that must pass.")] = 0.5,
+    model: ModelOption = None,
+    escalate_floor: FloorOption = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The golden suite of the bundled sample tenant; exit code 1 below the floor, or when anything leaks."""
-    with plain_errors(), scratch(cache or default_cache(), tenant=SAMPLE_TENANT) as surefoot:
+    with (
+        plain_errors(),
+        policy_of_model(model, escalate_floor=escalate_floor) as policy,
+        scratch(cache or default_cache(), tenant=SAMPLE_TENANT, policy=policy or NO_MODELS) as surefoot,
+    ):
         ingest_path(surefoot, SAMPLE_TENANT, str(documents_folder()))
-        viewers = {name: person.viewer() for name, person in people().items()}
-        cases = golden.golden_cases()
-        with question_bar("asking") as tell:
-            judgements = []
-            for done, case in enumerate(cases, start=1):
-                judgements.append(golden.judge(case, surefoot.ask.ask(viewers[case.viewer], case.question)))
-                tell(done, len(cases))
+        judged = _golden_replies(surefoot)
+        facts = _model_facts(surefoot, model)
+    judgements = [judgement for judgement, _ in judged]
+    use = model_use([asked for _, asked in judged])
     passed = sum(judgement.passed for judgement in judgements)
     leaked = sum(bool(judgement.leaked) for judgement in judgements)
-    ok = holds(judgements, floor)
+    ok = holds(judgements, floor) and not use.answers_without_citation and not use.altered_quotes
     if as_json:
-        print_json(
-            {
-                "n": len(cases),
-                "passed": passed,
-                "leaked": leaked,
-                "floor": floor,
-                "ok": ok,
-                "kinds": [asdict(row) for row in golden.totals(judgements)],
-                "cases": [{"id": judgement.case.id, **_judged(judgement)} for judgement in judgements],
-            }
-        )
+        counts = {"n": len(judged), "passed": passed, "leaked": leaked, "floor": floor, "ok": ok}
+        kinds = [asdict(row) for row in golden.totals(judgements)]
+        cases = [{"id": judgement.case.id, **_judged(judgement, asked)} for judgement, asked in judged]
+        print_json({**facts, **counts, "models": asdict(use), "kinds": kinds, "cases": cases})
     else:
-        header = ("kind", "cases", "passed", "answered", "same reason", "leaked")
-        rows = [tuple(str(value) for value in asdict(row).values()) for row in golden.totals(judgements)]
-        for line in report.table(header, rows):
+        _print_model_facts(facts)
+        _print_sample(judgements)
+        for line in report.model_lines(use):
             print_line(line)
-        for judgement in judgements:
-            if not judgement.passed:
-                print_line(f"failed: {judgement.case.id}: {judgement.case.question} ({judgement.case.why})")
-        print_line(f"{passed} of {len(cases)} passed, {leaked} leaked; floor {floor:.0%}: {'passed' if ok else 'FAILED'}")
+        print_line(f"{passed} of {len(judged)} passed, {leaked} leaked; floor {floor:.0%}: {'passed' if ok else 'FAILED'}")
     if not ok:
         raise typer.Exit(EXIT_GATE_FAILED)
+
+
+def _golden_replies(surefoot: Surefoot) -> list[tuple[golden.Judgement, Asked]]:
+    """Every golden case, asked and judged. No outcome is kept from one case for another: each has its own price."""
+    viewers = {name: person.viewer() for name, person in people().items()}
+    cases = golden.golden_cases()
+    ask = surefoot.ask.over(surefoot.searcher)
+    judged = []
+    with question_bar("asking") as tell:
+        for done, case in enumerate(cases, start=1):
+            reply = golden.ask_case(ask, surefoot.conversations, viewers[case.viewer], case)
+            judged.append((golden.judge(case, reply), _checked(surefoot, SAMPLE_TENANT, reply)))
+            tell(done, len(cases))
+    return judged
+
+
+def _print_sample(judgements: Sequence[golden.Judgement]) -> None:
+    header = ("kind", "cases", "passed", "answered", "same reason", "leaked")
+    rows = [tuple(str(value) for value in asdict(row).values()) for row in golden.totals(judgements)]
+    for line in report.table(header, rows):
+        print_line(line)
+    for judgement in judgements:
+        if not judgement.passed:
+            print_line(f"failed: {judgement.case.id}: {judgement.case.question} ({judgement.case.why})")
 
 
 def holds(judgements: Sequence[golden.Judgement], floor: float) -> bool:
@@ -224,7 +256,7 @@ def holds(judgements: Sequence[golden.Judgement], floor: float) -> bool:
     return passed >= floor * len(judgements) and not any(judgement.leaked for judgement in judgements)
 
 
-def _judged(judgement: golden.Judgement) -> dict[str, object]:
+def _judged(judgement: golden.Judgement, asked: Asked) -> dict[str, object]:
     return {
         "kind": judgement.case.kind,
         "question": judgement.case.question,
@@ -234,17 +266,45 @@ def _judged(judgement: golden.Judgement) -> dict[str, object]:
         "cites_gold": judgement.cites_gold,
         "shows_facts": judgement.shows_facts,
         "same_reason": judgement.same_reason,
+        "corrects": judgement.corrects,
+        "offers_gold": judgement.offers_gold,
+        "confidence": asked.outcome.confidence,
+        "drafts": [str(step.outcome) for step in asked.drafts],
         "leaked": list(judgement.leaked),
     }
 
 
-def _ask_without(surefoot: Surefoot, question: str, without: frozenset[ChunkId]) -> answers_run.Asked:
-    """What the product answers when these chunks are not there; every stage timed, the ledger left out."""
-    retrieved = surefoot.searcher.search(VIEWER, question, without=without)
-    started = perf_counter()
-    outcome = surefoot.answerer.answer(question, VIEWER.locale, retrieved)
-    extract_ms = (perf_counter() - started) * 1000
-    return answers_run.Asked(outcome, {**retrieved.timings_ms, "extract": extract_ms})
+def _ask_without(surefoot: Surefoot, question: str, without: frozenset[ChunkId]) -> Asked:
+    """What the product answers when these chunks are not there, by its whole way from search to ledger."""
+    return _checked(surefoot, TENANT, surefoot.ask.over(Lacking(surefoot.searcher, without)).ask(VIEWER, question))
+
+
+def _checked(surefoot: Surefoot, tenant: TenantId, reply: Reply) -> Asked:
+    """The reply, with its quotes compared to the chunks as they are stored."""
+    cited = sorted({citation.chunk_id for citation in citations(reply.outcome)})
+    with surefoot.store.begin() as work:
+        return asked_from(reply, work.documents.chunks(tenant, cited))
+
+
+def _model_facts(surefoot: Surefoot, model: str | None) -> dict[str, Any]:
+    """What was asked and how, so that two runs can be told apart: a changed prompt is another fingerprint."""
+    if model is None:
+        return {"model": None}
+    return {
+        "model": model,
+        "prompt_fingerprint": load_prompts(surefoot.settings.prompts_dir).fingerprint,
+        "escalate_floor": surefoot.policy.default.surface(DEFAULT_SURFACE).escalate_floor,
+    }
+
+
+def _print_model_facts(facts: Mapping[str, Any]) -> None:
+    if facts["model"] is None:
+        print_line("no model was asked; --model names one")
+    else:
+        print_line(
+            f"model {facts['model']}, prompts {facts['prompt_fingerprint']}, asked at a confidence of "
+            f"{facts['escalate_floor']:g} and above"
+        )
 
 
 def _sample(items: list[Item], limit: int | None) -> list[Item]:

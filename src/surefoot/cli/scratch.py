@@ -15,6 +15,7 @@ from surefoot.cli.context import loaded, progress_console
 from surefoot.cli.ingest import ingest_path
 from surefoot.core.errors import InvalidEvalSet
 from surefoot.domain.identity import EVERYONE, TenantId, Viewer
+from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.evals.corpora import ChunkMap, chunk_map_of
 from surefoot.evals.remembered_encoder import RememberedEncoder
 
@@ -37,14 +38,16 @@ def default_cache() -> Path:
 
 
 @contextmanager
-def trial(sections: Path, *, mask_faq_headings: bool, cache: Path | None, **overrides: Any) -> Iterator[Trial]:
+def trial(
+    sections: Path, *, mask_faq_headings: bool, cache: Path | None, policy: ModelPolicy = NO_MODELS, **overrides: Any
+) -> Iterator[Trial]:
     """The sections, ingested as the product ingests them, for the length of the block.
 
     Settings are those of the working folder and the environment with `overrides` on top, but data never goes to their
     store. Raises InvalidEvalSet when the file cannot be ingested whole.
     """
     folder = cache or default_cache()
-    with scratch(folder, **overrides) as surefoot:
+    with scratch(folder, policy=policy, **overrides) as surefoot:
         report = ingest_path(surefoot, TENANT, str(sections), access=frozenset({EVERYONE}), mask=mask_faq_headings)
         if report.skipped:
             first = report.skipped[0]
@@ -87,12 +90,14 @@ def _open_to_everyone(surefoot: Surefoot) -> None:
 
 
 @contextmanager
-def scratch(cache: Path, *, tenant: TenantId = TENANT, **overrides: Any) -> Iterator[Surefoot]:
-    """A started product with an empty tenant in a temporary folder."""
+def scratch(cache: Path, *, tenant: TenantId = TENANT, policy: ModelPolicy = NO_MODELS, **overrides: Any) -> Iterator[Surefoot]:
+    """A started product with an empty tenant in a temporary folder. It asks the models of `policy` alone: what models.toml
+    names costs money, which no eval spends unless it is told to.
+    """
     with TemporaryDirectory(prefix="surefoot-eval-") as folder:
         settings = loaded(data_dir=Path(folder), database_url="", **overrides).settings
-        plain = build(settings)
-        surefoot = build(settings, store=plain.store, encoder=RememberedEncoder(plain.encoder, cache))
+        plain = build(settings, policy=NO_MODELS)
+        surefoot = build(settings, store=plain.store, encoder=RememberedEncoder(plain.encoder, cache), policy=policy)
         try:
             surefoot.start()
             with surefoot.store.begin() as work:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from surefoot.domain.answers import Answer, Citation, Refusal
+from surefoot.domain.answers import Answer, Refusal, Tier
 from surefoot.domain.documents import ChunkId
 from surefoot.evals import metrics
 from surefoot.evals.corpora import ChunkMap
 from surefoot.evals.datasets import ForeignQuestion, Question
+from surefoot.evals.floors import FloorRow, Held, floor_rows
 from surefoot.evals.intervals import Estimate, bootstrap_auroc, wilson
+from surefoot.evals.model_use import Asked, ModelUse, citations, is_uncited, model_use
 
 COVERAGES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
@@ -21,14 +23,6 @@ class Condition(StrEnum):
     PRESENT = "present"
     REMOVED = "removed"
     FOREIGN = "foreign"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What came back for one question; `timings_ms` per stage."""
-
-    outcome: Answer | Refusal
-    timings_ms: Mapping[str, float]
 
 
 AskWithout = Callable[[str, frozenset[ChunkId]], Asked]
@@ -50,8 +44,22 @@ class Trial:
     cites_gold_section: bool | None
     cites_gold_page: bool | None
     first_cites_gold_page: bool | None
-    uncited: bool
-    timings_ms: Mapping[str, float]
+    asked: Asked
+
+    @property
+    def tier(self) -> Tier | None:
+        """Who wrote the answer; None for a refusal."""
+        return self.asked.outcome.tier if isinstance(self.asked.outcome, Answer) else None
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """The answers of one tier, and the shares of them that cite gold."""
+
+    tier: Tier
+    answered: int
+    cites_gold_section: Estimate | None
+    cites_gold_page: Estimate | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +78,8 @@ class AnswersRow:
     cites_gold_section: Estimate | None
     cites_gold_page: Estimate | None
     first_cites_gold_page: Estimate | None
+    tiers: tuple[TierRow, ...]
+    models: ModelUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +125,17 @@ class StageTime:
 
 @dataclass(frozen=True, slots=True)
 class AnswersReport:
-    """Everything `surefoot eval answers` prints. `left_out` are qids whose gold is not among the sections at all."""
+    """Everything `surefoot eval answers` prints. `left_out` are qids whose gold is not among the sections at all; `floors` are
+    there when a model may have been asked.
+    """
 
     rows: tuple[AnswersRow, ...]
     separations: tuple[Separation, ...]
     risk_coverage: tuple[Curve, ...]
     calibration: tuple[Calibration, ...]
     stage_times: tuple[StageTime, ...]
+    models: ModelUse
+    floors: tuple[FloorRow, ...]
     left_out: tuple[str, ...]
 
 
@@ -163,8 +177,10 @@ def ask_all(
     return trials, left_out
 
 
-def summarise(trials: Sequence[Trial], left_out: Sequence[str] = ()) -> AnswersReport:
-    """The report over these trials, sources in alphabetical order."""
+def summarise(trials: Sequence[Trial], left_out: Sequence[str] = (), *, escalate_floor: float | None = None) -> AnswersReport:
+    """The report over these trials, sources in alphabetical order. `escalate_floor` is the one that models were asked above;
+    None when there were none.
+    """
     groups: dict[tuple[str, Condition], list[Trial]] = {}
     for trial in trials:
         groups.setdefault((trial.source, trial.condition), []).append(trial)
@@ -177,6 +193,8 @@ def summarise(trials: Sequence[Trial], left_out: Sequence[str] = ()) -> AnswersR
         risk_coverage=tuple(curve for source in sources for curve in _curves(source, trials)),
         calibration=tuple(_calibration(source, trials) for source in sources),
         stage_times=_stage_times(present),
+        models=model_use([trial.asked for trial in trials]),
+        floors=tuple(row for source in sources for row in _floors(source, trials, escalate_floor)),
         left_out=tuple(left_out),
     )
 
@@ -192,7 +210,7 @@ def _trial(
 ) -> Trial:
     """The trial of one outcome; without `sections` or `pages` there is no such gold to hit."""
     outcome = asked.outcome
-    cited = _citations(outcome)
+    cited = citations(outcome)
     return Trial(
         qid=qid,
         source=source,
@@ -203,16 +221,8 @@ def _trial(
         cites_gold_section=any((citation.anchor or citation.uri) in sections for citation in cited) if sections else None,
         cites_gold_page=any(citation.uri in pages for citation in cited) if pages else None,
         first_cites_gold_page=bool(cited and cited[0].uri in pages) if pages else None,
-        uncited=isinstance(outcome, Answer) and not all(claim.citations for claim in outcome.claims),
-        timings_ms=asked.timings_ms,
+        asked=asked,
     )
-
-
-def _citations(outcome: Answer | Refusal) -> Sequence[Citation]:
-    """The citations of an answer in reading order; for a refusal the closest places it names."""
-    if isinstance(outcome, Refusal):
-        return outcome.closest
-    return [citation for claim in outcome.claims for citation in claim.citations]
 
 
 def _row(source: str, condition: Condition, trials: Sequence[Trial]) -> AnswersRow:
@@ -226,10 +236,22 @@ def _row(source: str, condition: Condition, trials: Sequence[Trial]) -> AnswersR
         answered=len(answered),
         answered_share=share,
         refused=dict(sorted(Counter(trial.reason for trial in trials if not trial.answered).items())),
-        answers_without_citation=sum(trial.uncited for trial in answered),
+        answers_without_citation=sum(is_uncited(trial.asked.outcome) for trial in answered),
         cites_gold_section=_share(trial.cites_gold_section for trial in answered),
         cites_gold_page=_share(trial.cites_gold_page for trial in answered),
         first_cites_gold_page=_share(trial.first_cites_gold_page for trial in answered),
+        tiers=tuple(_tier_row(tier, answered) for tier in Tier if any(trial.tier is tier for trial in answered)),
+        models=model_use([trial.asked for trial in trials]),
+    )
+
+
+def _tier_row(tier: Tier, answered: Sequence[Trial]) -> TierRow:
+    own = [trial for trial in answered if trial.tier is tier]
+    return TierRow(
+        tier=tier,
+        answered=len(own),
+        cites_gold_section=_share(trial.cites_gold_section for trial in own),
+        cites_gold_page=_share(trial.cites_gold_page for trial in own),
     )
 
 
@@ -250,6 +272,19 @@ def _separations(source: str, trials: Sequence[Trial]) -> list[Separation]:
         if auroc is not None:
             found.append(Separation(source, against, auroc))
     return found
+
+
+def _floors(source: str, trials: Sequence[Trial], lowest: float | None) -> list[FloorRow]:
+    """The floors over present and removed questions, which are equally many: of the two, one should be answered."""
+    if lowest is None:
+        return []
+    asked = [trial for kind in (Condition.PRESENT, Condition.REMOVED) for trial in _of(trials, source, kind)]
+    return floor_rows(source, [_held(trial) for trial in asked], lowest=lowest)
+
+
+def _held(trial: Trial) -> Held:
+    hits = trial.cites_gold_page if trial.cites_gold_section is None else trial.cites_gold_section
+    return Held(trial.asked, is_answerable=trial.condition is Condition.PRESENT, is_right=trial.answered and bool(hits))
 
 
 def _curves(source: str, trials: Sequence[Trial]) -> list[Curve]:
@@ -282,9 +317,9 @@ def _stage_times(trials: Sequence[Trial]) -> tuple[StageTime, ...]:
     """Per stage in the order the product names them, then `total`, the sum within each question."""
     stages: dict[str, list[float]] = {}
     for trial in trials:
-        for stage, spent_ms in trial.timings_ms.items():
+        for stage, spent_ms in trial.asked.timings_ms.items():
             stages.setdefault(stage, []).append(spent_ms)
-        stages.setdefault("total", []).append(sum(trial.timings_ms.values()))
+        stages.setdefault("total", []).append(sum(trial.asked.timings_ms.values()))
     ordered = sorted(stages, key=lambda stage: stage == "total")
     return tuple(
         StageTime(s, metrics.percentile(stages[s], 50) or 0.0, metrics.percentile(stages[s], 95) or 0.0) for s in ordered

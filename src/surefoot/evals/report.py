@@ -6,6 +6,7 @@ from dataclasses import asdict
 from surefoot.evals.answers_run import AnswersReport, Condition
 from surefoot.evals.groundedness_run import GroundednessReport
 from surefoot.evals.intervals import Estimate
+from surefoot.evals.model_use import ModelUse
 from surefoot.evals.retrieval_run import RetrievalReport
 
 Json = dict[str, object]
@@ -35,9 +36,35 @@ def retrieval_text(report: RetrievalReport) -> str:
 
 
 def answers_text(report: AnswersReport) -> str:
-    """Outcomes, citations, separation, risk, calibration and times, a table each."""
-    blocks = [_outcomes(report), _refusals(report), _separations(report), _risks(report), _calibrations(report), _times(report)]
+    """Outcomes, citations, what models did, separation, risk, calibration and times, a table each."""
+    blocks = [
+        _outcomes(report),
+        _refusals(report),
+        _models(report),
+        _floors(report),
+        _separations(report),
+        _risks(report),
+        _calibrations(report),
+        _times(report),
+    ]
     return "\n\n".join("\n".join(block) for block in [*blocks, _left_out(report.left_out)] if block)
+
+
+def model_lines(use: ModelUse) -> list[str]:
+    """What models were asked, how their drafts ended and what it cost; then the two counts that are always 0, or a bug."""
+    promises = [f"answers without a citation: {use.answers_without_citation}, altered quotes: {use.altered_quotes}"]
+    if use.asked_share is None or not use.asked + len(use.rewrites):
+        return promises
+    share, interval = _with_interval(use.asked_share)
+    lines = [
+        f"asked a model for {use.asked} of {use.n} questions ({share} {interval}), {use.repairs} repairs",
+        f"drafts: {_counts(use.verdicts)}; answers by {_counts(use.answered_by)}",
+        f"{use.input_tokens} input and {use.output_tokens} output tokens, ${use.cost_usd:.4f} in all, "
+        f"${use.cost_usd_per_question:.6f} a question",
+    ]
+    if use.rewrites:
+        lines.insert(1, f"follow-ups rewritten by a model: {_counts(use.rewrites)}")
+    return [*lines, *promises]
 
 
 def groundedness_text(report: GroundednessReport) -> str:
@@ -83,14 +110,58 @@ def _outcomes(report: AnswersReport) -> list[str]:
         )
         for row in report.rows
     ]
-    uncited = sum(row.answers_without_citation for row in report.rows)
-    return [*table(header, rows), f"answers without a citation: {uncited}"]
+    return [*table(header, rows), *model_lines(report.models)]
 
 
 def _refusals(report: AnswersReport) -> list[str]:
     reasons = sorted({reason for row in report.rows for reason in row.refused})
     rows = [(row.source, str(row.condition), *(str(row.refused.get(reason, 0)) for reason in reasons)) for row in report.rows]
     return table(("refused", "gold", *reasons), rows) if reasons else []
+
+
+def _models(report: AnswersReport) -> list[str]:
+    """Who wrote the answers of each row, and how many of them cite gold; nothing when no model was asked."""
+    if not report.models.asked:
+        return []
+    header = ("models", "gold", "asked", "share", "", "tier", "answered", "cites gold section", "", "cites gold page", "")
+    return table(
+        header,
+        [
+            (
+                row.source,
+                str(row.condition),
+                str(row.models.asked),
+                *_with_interval(row.models.asked_share),
+                str(tier.tier),
+                str(tier.answered),
+                *_with_interval(tier.cites_gold_section),
+                *_with_interval(tier.cites_gold_page),
+            )
+            for row in report.rows
+            for tier in row.tiers
+        ],
+    )
+
+
+def _floors(report: AnswersReport) -> list[str]:
+    header = ("floor", "least", "asked", "", "answered", "", "right", "", "false answers", "", "$ a question")
+    rows = [
+        (
+            row.source,
+            f"{row.floor:.2f}",
+            *_with_interval(row.asked_share),
+            *_with_interval(row.answered),
+            *_with_interval(row.right),
+            *_with_interval(row.false_answers),
+            f"{row.cost_usd_per_question:.6f}",
+        )
+        for row in report.floors
+    ]
+    return table(header, rows) if rows else []
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()) or "none"
 
 
 def _separations(report: AnswersReport) -> list[str]:

@@ -1,7 +1,9 @@
 """`surefoot eval`: data on stdout, progress on stderr, bad files named, exit codes as documented."""
 
 import json
+import shutil
 from collections.abc import Sequence
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,13 @@ QUESTIONS = [
     | {"linked_from": ["/seats"]},
     {"qid": "l2", "question": "failed payment retries", "gold_sections": [], "gold_pages": ["/secret"], "source": "link_anchor"},
     {"qid": "gone", "question": "the lost page", "gold_sections": [], "gold_pages": ["/lost"], "source": "link_anchor"},
+]
+# With /export gone these are refused for lack of evidence, which is what a model is asked for.
+THIN = [
+    {"qid": "t1", "question": "when can a failed payment and its invoices be exported", "gold_sections": []}
+    | {"gold_pages": ["/export"], "source": "link_anchor"},
+    {"qid": "t2", "question": "Can invoices of unused seats be exported?", "gold_sections": []}
+    | {"gold_pages": ["/export"], "source": "link_anchor"},
 ]
 FOREIGN = [{"question": "Who won the chess world championship in 1972?"}]
 PAIRS = [
@@ -110,8 +119,74 @@ def test_answers_are_reported_for_gold_present_removed_and_foreign() -> None:
     ]
     assert sum(row["answers_without_citation"] for row in found["rows"]) == 0
     assert all(row["answered"] + sum(row["refused"].values()) == row["n"] for row in found["rows"])
-    assert {"encode", "lexical", "dense", "fuse", "extract", "total"} == {row["stage"] for row in found["stage_times"]}
+    stages = {row["stage"] for row in found["stage_times"]}
+    assert stages == {"cache", "encode", "lexical", "dense", "fuse", "extract", "gate", "total"}
     assert found["left_out"] == ["gone"]
+    assert (found["model"], found["models"]["asked"], found["floors"]) == (None, 0, [])
+
+
+def answers_with(model: str, *more: str) -> dict[str, Any]:
+    result = surefoot(
+        *("answers", "--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", [*QUESTIONS, *THIN])),
+        *("--model", model, "--escalate-floor", "0", "--json", *more),
+    )
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+def test_answers_with_a_model_tell_what_it_was_asked_what_the_gate_said_and_what_it_cost() -> None:
+    found = answers_with("scripted:honest", "--mask-faq-headings")
+    use = found["models"]
+    assert (found["model"], found["escalate_floor"], use["n"]) == ("scripted:honest", 0.0, 10)
+    assert 0 < use["asked"] == sum(row["models"]["asked"] for row in found["rows"]) < 10
+    assert use["answered_by"]["small"] == use["verdicts"]["accepted"] >= 1
+    assert use["input_tokens"] > 100 * use["asked"]
+    assert use["cost_usd"] > 0
+    assert (use["answers_without_citation"], use["altered_quotes"]) == (0, 0)
+    assert {row["floor"] for row in found["floors"]} >= {0.0, 0.35, 1.0}
+    small = [tier for row in found["rows"] for tier in row["tiers"] if tier["tier"] == "small"]
+    assert sum(tier["answered"] for tier in small) == use["answered_by"]["small"]
+
+
+def test_a_model_behind_a_provider_on_this_machine_answers_the_same() -> None:
+    near, far = (answers_with(model, "--mask-faq-headings") for model in ("scripted:honest", "loopback:honest"))
+    for figure in ("answered_by", "verdicts", "asked"):
+        assert near["models"][figure] == far["models"][figure]
+
+
+def test_no_broken_model_makes_an_answer_without_citation_or_with_an_altered_quote() -> None:
+    use = answers_with("scripted:chaos", "--mask-faq-headings")["models"]
+    assert use["asked"] > 0
+    assert set(use["verdicts"]) - {"accepted"}
+    assert (use["answers_without_citation"], use["altered_quotes"]) == (0, 0)
+
+
+def test_another_prompt_is_another_fingerprint_in_the_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "prompts"
+    shutil.copytree(str(files("surefoot") / "prompts"), folder)
+    monkeypatch.setenv("SUREFOOT_PROMPTS_DIR", str(folder))
+    before = answers_with("scripted:honest")["prompt_fingerprint"]
+    assert before == answers_with("scripted:obey")["prompt_fingerprint"]
+    prompt = folder / "answer.md"
+    prompt.write_text(prompt.read_text(encoding="utf-8").replace("one question", "a question"), encoding="utf-8")
+    assert answers_with("scripted:honest")["prompt_fingerprint"] != before
+
+
+def test_an_eval_asks_no_model_of_models_toml_on_its_own() -> None:
+    policy = {"surface": {"help": {"small": ["paid"], "escalate_floor": 0.0}}}
+    Path("models.toml").write_text(
+        '[models.paid]\nmodel = "scripted/honest"\ntransport = "scripted"\n\n'
+        f"[surfaces.help]\nsmall = {json.dumps(policy['surface']['help']['small'])}\nescalate_floor = 0.0\n",
+        encoding="utf-8",
+    )
+    result = surefoot(
+        *("answers", "--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", THIN), "--json"),
+    )
+    assert json.loads(result.stdout)["models"]["asked"] == 0
+
+
+def test_what_names_no_model_is_a_usage_error() -> None:
+    assert surefoot("sample", "--model", "scripted:nobody").exit_code == 2
 
 
 def test_limit_takes_the_same_sample_each_time() -> None:
@@ -149,9 +224,23 @@ def test_the_sample_suite_passes_a_floor_it_reaches_and_fails_one_it_does_not() 
     assert (result.exit_code, found["ok"], found["leaked"]) == (0, True, 0)
     assert found["n"] == len(found["cases"]) == sum(row["cases"] for row in found["kinds"])
     assert found["passed"] == sum(case["passed"] for case in found["cases"]) < found["n"]
+    assert (found["models"]["asked"], found["models"]["altered_quotes"]) == (0, 0)
     failed = surefoot("sample", "--floor", "1.0")
     assert failed.exit_code == 1
     assert "FAILED" in failed.stdout
+
+
+def test_the_sample_suite_asks_the_model_it_is_given_and_says_so_of_each_case() -> None:
+    result = surefoot("sample", "--floor", "0.1", "--model", "scripted:honest", "--json")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0, result.output
+    assert (found["model"], found["leaked"], found["models"]["altered_quotes"]) == ("scripted:honest", 0, 0)
+    drafts = [draft for case in found["cases"] for draft in case["drafts"]]
+    assert len(drafts) == sum(found["models"]["verdicts"].values()) > 0
+    assert found["models"]["asked"] == sum(bool(case["drafts"]) for case in found["cases"])
+    text = surefoot("sample", "--floor", "0.1", "--model", "scripted:honest").stdout
+    assert text.startswith("model scripted:honest, prompts ")
+    assert f"asked a model for {found['models']['asked']} of {found['n']} questions" in text
 
 
 def test_one_leak_fails_the_suite_whatever_the_floor() -> None:

@@ -1,13 +1,14 @@
 """Answers are judged under three conditions; what is taken away leaves nothing behind."""
 
 import pytest
-from tests.unit.evals.builders import answer, passage, refusal
+from tests.unit.evals.builders import answer, draft, passage, refusal
 
-from surefoot.domain.answers import Answer, Refusal
+from surefoot.domain.answers import Answer, Refusal, Tier
 from surefoot.domain.documents import ChunkId
-from surefoot.evals.answers_run import Asked, AskWithout, Condition, ask_all, summarise
+from surefoot.evals.answers_run import AskWithout, Condition, ask_all, summarise
 from surefoot.evals.corpora import chunk_map
 from surefoot.evals.datasets import ForeignQuestion, Question
+from surefoot.evals.model_use import Asked
 
 GOLD = passage("g", page="/a", anchor="/a#gold")
 TWIN = passage("g2", page="/a", anchor="/a#gold")
@@ -145,3 +146,37 @@ def test_a_question_whose_gold_was_not_indexed_is_left_out_and_named() -> None:
     assert trials == []
     assert left_out == ["gone"]
     assert summarise(trials, left_out).rows == ()
+
+
+def test_answers_are_counted_by_the_tier_that_wrote_them() -> None:
+    questions = [FAQ.model_copy(update={"qid": f"f{number}", "question": f"How {number}?"}) for number in range(3)]
+
+    def ask(question: str, without: frozenset[ChunkId]) -> Asked:
+        if without:
+            return Asked(refusal(0.2), {})
+        return {
+            "How 0?": Asked(answer(0.9, GOLD), {}),
+            "How 1?": Asked(answer(0.4, GOLD, tier=Tier.SMALL), {}, (draft(),)),
+            "How 2?": Asked(answer(0.4, OTHER, tier=Tier.SMALL), {}, (draft(),)),
+        }[question]
+
+    present, removed = summarise(ask_all(ask, questions, [], MAP)[0]).rows
+    shares = [(row.tier, row.answered, row.cites_gold_section and row.cites_gold_section.value) for row in present.tiers]
+    assert shares == [(Tier.EXTRACTIVE, 1, 1.0), (Tier.SMALL, 2, 0.5)]
+    assert (present.models.asked, removed.models.asked, removed.tiers) == (2, 0, ())
+
+
+def test_floors_are_reported_only_when_models_were_asked_and_count_present_against_removed() -> None:
+    def ask(_: str, without: frozenset[ChunkId]) -> Asked:
+        return Asked(answer(0.3 if without else 0.45, OTHER if without else GOLD, tier=Tier.SMALL), {}, (draft(nano_usd=1000),))
+
+    trials, _ = ask_all(ask, [FAQ], [ForeignQuestion(question="Who?")], MAP)
+    assert summarise(trials).floors == ()
+    floors = {row.floor: row for row in summarise(trials, escalate_floor=0.2).floors}
+    assert min(floors) == 0.2
+    shares = {
+        floor: [share and share.value for share in (row.asked_share, row.right, row.false_answers)]
+        for floor, row in floors.items()
+    }
+    assert (shares[0.3], shares[0.35], shares[0.5]) == ([1.0, 1.0, 1.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0])
+    assert (floors[0.3].cost_usd_per_question, floors[0.35].cost_usd_per_question) == (1e-6, 5e-7)

@@ -2,12 +2,14 @@
 
 import json
 
-from tests.unit.evals.builders import answer, passage, refusal
+from tests.unit.evals.builders import answer, draft, passage, refusal
 
+from surefoot.domain.answers import Tier
 from surefoot.domain.documents import ChunkId
 from surefoot.evals import answers_run, groundedness_run, report, retrieval_run
 from surefoot.evals.corpora import chunk_map
 from surefoot.evals.datasets import ForeignQuestion, GroundednessPair, Question
+from surefoot.evals.model_use import Asked
 
 GOLD = passage("g", page="/a", anchor="/a#gold")
 MAP = chunk_map([GOLD.chunk])
@@ -19,8 +21,8 @@ def retrieval_report() -> retrieval_run.RetrievalReport:
 
 
 def answers_report() -> answers_run.AnswersReport:
-    def ask(_: str, without: frozenset[ChunkId]) -> answers_run.Asked:
-        return answers_run.Asked(refusal(0.1) if without else answer(0.9, GOLD), {"answer": 1.5})
+    def ask(_: str, without: frozenset[ChunkId]) -> Asked:
+        return Asked(refusal(0.1) if without else answer(0.9, GOLD), {"answer": 1.5})
 
     return answers_run.summarise(answers_run.ask_all(ask, [FAQ], [ForeignQuestion(question="Who?")], MAP)[0])
 
@@ -57,6 +59,20 @@ def test_answers_text_has_every_table() -> None:
     assert "insufficient_evidence" in text
     assert "Brier" in text
     assert "p95 ms" in text
+
+
+def test_what_models_did_is_printed_when_one_was_asked() -> None:
+    def ask(_: str, without: frozenset[ChunkId]) -> Asked:
+        steps = (draft("unsupported", nano_usd=3000), draft(purpose="repair", nano_usd=3000))
+        return Asked(refusal(0.1), {}) if without else Asked(answer(0.4, GOLD, tier=Tier.SMALL), {}, steps)
+
+    text = report.answers_text(answers_run.summarise(answers_run.ask_all(ask, [FAQ], [], MAP)[0], escalate_floor=0.0))
+    assert "asked a model for 1 of 2 questions (0.500 [0.095, 0.905]), 1 repairs" in text
+    assert "drafts: 1 accepted, 1 unsupported; answers by 1 small" in text
+    assert "200 input and 20 output tokens, $0.0000 in all, $0.000003 a question" in text
+    assert "false answers" in text
+    assert "altered quotes: 0" in text
+    assert "asked a model" not in report.answers_text(answers_report())
 
 
 def test_an_answers_report_of_nothing_is_still_printed() -> None:

@@ -5,6 +5,8 @@ from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
+from tests.asking import asking_in
+from tests.world import markdown, memory_world, reader
 
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
 from surefoot.domain.documents import ChunkId, DocumentId, TrustTier
@@ -13,7 +15,7 @@ from surefoot.domain.identity import parse_principals
 from surefoot.domain.replies import Reply
 from surefoot.retrieval.access import principals_of
 from surefoot.retrieval.rights_files import is_rights_file
-from surefoot.sample.golden import GoldenCase, golden_cases, judge, totals
+from surefoot.sample.golden import GoldenCase, ask_case, golden_cases, judge, totals
 from surefoot.sample.tenant import TENANT, documents_folder, people
 
 CASES = golden_cases()
@@ -93,7 +95,22 @@ def test_golden_cases_have_unique_ids_and_questions_per_viewer() -> None:
 
 def test_every_kind_of_case_is_covered() -> None:
     kinds = {"answer", "restricted", "no-right", "near-miss", "out-of-scope", "stale", "conflicting", "german", "spanish"}
-    assert {case.kind for case in CASES} == kinds
+    cases = Counter(case.kind for case in CASES)
+    assert set(cases) == kinds | {"follow-up", "false-premise", "clarification"}
+    assert min(cases[kind] for kind in ("follow-up", "false-premise", "clarification")) >= 12
+
+
+def test_exactly_the_follow_ups_have_questions_before_them() -> None:
+    assert {case.kind for case in CASES if case.earlier} == {"follow-up"}
+    assert [case.id for case in CASES if case.kind == "follow-up" and not all(case.earlier or [""])] == []
+
+
+def test_a_false_premise_is_not_what_its_document_says() -> None:
+    """The number or word that the question takes for granted is not among the facts it is to be corrected by."""
+    for golden in CASES:
+        if golden.kind == "false-premise":
+            assert golden.expect == "answer", golden.id
+            assert not any(fact in golden.question for fact in golden.expected_facts), golden.id
 
 
 @pytest.mark.parametrize("golden", CASES, ids=lambda golden: golden.id)
@@ -143,6 +160,51 @@ def test_an_expected_refusal_passes_for_any_reason_and_counts_whether_it_is_the_
     same = judge(golden, reply(Refusal(RefusalReason.STALE_EVIDENCE, "Old.")))
     assert (other.passed, other.same_reason) == (True, False)
     assert (same.passed, same.same_reason) == (True, True)
+
+
+def test_a_false_premise_passes_only_when_it_is_corrected() -> None:
+    golden = case(kind="false-premise")
+
+    def answered(text: str, note: str = "") -> bool:
+        claim = Claim(text, (citation("a.md", "A seat costs $9."),), 1.0)
+        return judge(golden, reply(Answer((claim,), 0.9, note=note))).passed
+
+    assert not answered("A seat costs $9.")
+    assert answered("A seat costs $9.", note="Your question says $12; the document says otherwise:")
+    assert answered("No, a seat costs $9.")
+    assert not answered("Notes on a seat that costs $9.")
+    assert not judge(golden, reply(Refusal(RefusalReason.INSUFFICIENT_EVIDENCE, "No."))).passed
+
+
+def test_a_question_to_be_cleared_up_passes_only_when_it_is_asked_back_with_a_gold_document_behind_a_choice() -> None:
+    golden = case(kind="clarification", expect="needs_clarification", expected_facts=[])
+
+    def asked_back(uri: str, choices: tuple[str, ...], reason: str = "needs_clarification") -> bool:
+        closest = (citation(uri, "A seat costs $9."),)
+        return judge(golden, reply(Refusal(RefusalReason(reason), "Which?", closest=closest, choices=choices))).passed
+
+    assert asked_back("a.md", ("Seats?", "Prices?"))
+    assert not asked_back("a.md", ("Seats?",))
+    assert not asked_back("b.md", ("Seats?", "Prices?"))
+    assert not asked_back("a.md", ("Seats?", "Prices?"), reason="insufficient_evidence")
+    assert not judge(golden, reply(Answer((Claim("$9", (citation("a.md", "$9"),), 1.0),), 0.9))).passed
+
+
+def test_earlier_questions_are_asked_in_the_same_conversation_and_only_the_last_reply_is_judged() -> None:
+    world = memory_world()
+    world.put(markdown("refunds.md", "A refund to a card takes five to ten business days."))
+    asking, viewer = asking_in(world), reader()
+    last = ask_case(
+        asking.ask,
+        asking.conversations,
+        viewer,
+        case(kind="follow-up", earlier=["How do I refund a card payment?"], question="How long does it take?"),
+    )
+    assert last.question == "How long does it take?"
+    assert last.searched == "How long does a card payment take?"
+    (conversation,) = asking.conversations.of(viewer)
+    turns = asking.conversations.history(viewer, conversation.conversation_id)
+    assert [turn.question for turn in turns] == ["How do I refund a card payment?", "How long does it take?"]
 
 
 def test_a_reply_that_names_a_hidden_document_fails_even_as_a_refusal() -> None:
