@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import rfc8785
 
@@ -31,7 +32,7 @@ def canonical_hash(value: object) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
