@@ -1,13 +1,13 @@
 """RFC 6902 patches: made from two documents, applied, turned round. A resource that does not exist is the document None."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Json
+from surefoot.domain.canonical import canonical
 from surefoot.domain.runs import Change
 
 Operation = Mapping[str, Json]
@@ -15,11 +15,6 @@ OPERATIONS = frozenset({"add", "remove", "replace", "move", "copy", "test"})
 
 _INDEX = re.compile(r"(?:0|[1-9][0-9]{0,8})\Z", re.ASCII)
 _POINTER = re.compile(r"(?:/(?:[^~/]|~[01])*)*\Z")
-
-
-def canonical(value: Json) -> bytes:
-    """The value as JSON with sorted keys and no white space: equal values give equal bytes."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode()
 
 
 def etag_of(document: Json) -> str:
@@ -162,5 +157,5 @@ def _item_differences(path: str, before: Sequence[Json], after: Sequence[Json]) 
 
 
 def _equal(one: Json, other: Json) -> bool:
-    # Python holds 1 == True == 1.0, and JSON does not.
+    # Python holds 1 == True, and JSON does not.
     return canonical(one) == canonical(other)
