@@ -21,6 +21,7 @@ from surefoot.domain.runs import (
     HostStale,
     HostUnknown,
     Precondition,
+    RunKind,
 )
 
 PROTOCOL_VERSION = "1"
