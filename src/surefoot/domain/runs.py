@@ -297,7 +297,6 @@ class HostCall:
     maker: str
     changes: tuple[Change, ...] = ()
     undo_handle: str = ""
-    kind: RunKind = RunKind.APPLY
 
 
 @dataclass(frozen=True, slots=True)
