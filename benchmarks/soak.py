@@ -270,7 +270,8 @@ class Watch:
 
 async def soak(site: Served, policy: ModelPolicy, *, minutes: float, rate: float, seed: int) -> tuple[list[Sample], Seen]:
     """Everything that was seen; the last sample is taken after the last call has ended."""
-    limits = httpx.Limits(max_connections=200, max_keepalive_connections=20)
+    # The server closes a connection that was idle for five seconds; a call that is on its way then would be lost.
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=20, keepalive_expiry=2.0)
     # Nobody waits longer than a question may take, however long it queued, with room for a busy machine.
     async with httpx.AsyncClient(base_url=site.url, timeout=60.0, limits=limits, trust_env=False) as client:
         callers = Callers(site, client, seed)
