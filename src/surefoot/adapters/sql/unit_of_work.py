@@ -4,12 +4,14 @@ from types import TracebackType
 from typing import Self
 
 from surefoot.adapters.sql.access import SqlAccess
+from surefoot.adapters.sql.audit import SqlAudit
 from surefoot.adapters.sql.conversations import SqlConversations
 from surefoot.adapters.sql.corpora import SqlCorpora
 from surefoot.adapters.sql.documents import SqlDocuments
 from surefoot.adapters.sql.engine import Database
 from surefoot.adapters.sql.events import SqlEvents
 from surefoot.adapters.sql.meters import SqlMeters
+from surefoot.adapters.sql.runs import SqlRuns
 from surefoot.adapters.sql.tenants import SqlTenants
 from surefoot.adapters.sql.transaction import Transaction
 
@@ -26,6 +28,8 @@ class SqlUnitOfWork:
         self.meters = SqlMeters(self._transaction)
         self.events = SqlEvents(self._transaction)
         self.conversations = SqlConversations(self._transaction)
+        self.runs = SqlRuns(self._transaction)
+        self.audit = SqlAudit(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

@@ -45,6 +45,21 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+class JsonText(TypeDecorator[Any]):
+    """JSON as text: it is read back with its keys in the order they had, its whole numbers and its fractions to the last
+    digit. What is not JSON, NaN included, is refused with ValueError or TypeError. None is the database's NULL.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
 class TextList(TypeDecorator[Sequence[str]]):
     """A list of texts as one parameter: a JSON array for SQLite, a text array for PostgreSQL."""
 
