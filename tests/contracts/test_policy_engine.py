@@ -1,5 +1,6 @@
 """The shipped policy: default deny, the strongest effect wins, a missing fact or any error denies, undo is never blocked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,7 @@ ACME = TenantId("acme")
 FACTS: dict[str, Json] = {
     "env": "production",
     "risk": "low",
-    "is_owner": True,
-    "is_maker": True,
-    "roles": [],
+    "maker": "ann",
     "switched_off": False,
     "autonomy": 2,
     "approval_mode": "policy",
@@ -64,8 +63,17 @@ def policy() -> CedarPolicy:
     return CedarPolicy()
 
 
-def decide(policy: CedarPolicy, stage: Stage = Stage.APPLY, *, agent: bool = False, **facts: Json) -> PolicyDecision:
-    return policy.decide(ACME, PolicyQuestion(stage, Env.PRODUCTION, "x", "ann", frozenset(), agent, {**FACTS, **facts}))
+def decide(
+    policy: CedarPolicy,
+    stage: Stage = Stage.APPLY,
+    *,
+    agent: bool = False,
+    asker: str = "ann",
+    roles: Sequence[str] = (),
+    **facts: Json,
+) -> PolicyDecision:
+    question = PolicyQuestion(stage, Env.PRODUCTION, "x", asker, frozenset(roles), agent, {**FACTS, **facts})
+    return policy.decide(ACME, question)
 
 
 def rules(decision: PolicyDecision) -> set[str]:
@@ -75,13 +83,10 @@ def rules(decision: PolicyDecision) -> set[str]:
 @pytest.mark.parametrize("stage", list(Stage), ids=lambda stage: stage.value)
 @pytest.mark.parametrize("fact", sorted(FACTS))
 def test_a_fact_that_was_not_computed_denies(policy: CedarPolicy, fact: str, stage: Stage) -> None:
-    left = {name: value for name, value in {**FACTS, "is_maker": stage is not Stage.APPROVE}.items() if name != fact}
-    whole = policy.decide(
-        ACME,
-        PolicyQuestion(stage, Env.PRODUCTION, "x", "ann", frozenset(), False, {**FACTS, "is_maker": stage is not Stage.APPROVE}),
-    )
-    assert whole.effect is PolicyEffect.ALLOW, "with every fact it is allowed, so that the loss of one is what denies"
-    decision = policy.decide(ACME, PolicyQuestion(stage, Env.PRODUCTION, "x", "ann", frozenset(), False, left))
+    asker = "bob" if stage is Stage.APPROVE else "ann"
+    assert decide(policy, stage, asker=asker).effect is PolicyEffect.ALLOW, "so that the loss of one fact is what denies"
+    left = {name: value for name, value in FACTS.items() if name != fact}
+    decision = policy.decide(ACME, PolicyQuestion(stage, Env.PRODUCTION, "x", asker, frozenset(), False, left))
     assert decision.effect is PolicyEffect.DENY
     assert decision.errors
 
@@ -132,7 +137,7 @@ def test_of_several_effects_the_strongest_counts(policy: CedarPolicy) -> None:
 
 
 def test_a_mild_effect_permits_nothing_that_no_rule_permits(policy: CedarPolicy) -> None:
-    decision = decide(policy, is_owner=False, in_quiet_hours=True)
+    decision = decide(policy, asker="bob", in_quiet_hours=True)
     assert (decision.effect, rules(decision)) == (PolicyEffect.DENY, {"default-deny"})
 
 
@@ -144,21 +149,21 @@ def test_an_agent_only_suggests_where_a_person_may_click(policy: CedarPolicy, fa
 
 def test_undo_is_never_blocked_by_budgets_caps_hours_windows_or_holdouts(policy: CedarPolicy) -> None:
     assert decide(policy, Stage.UNDO, **ADVERSE).effect is PolicyEffect.ALLOW
-    assert decide(policy, Stage.UNDO, **{**ADVERSE, "is_owner": False}).effect is PolicyEffect.DENY
-    assert decide(policy, Stage.UNDO, is_owner=False, roles=["admin"]).effect is PolicyEffect.ALLOW
+    assert decide(policy, Stage.UNDO, asker="bob", **ADVERSE).effect is PolicyEffect.DENY
+    assert decide(policy, Stage.UNDO, asker="bob", roles=["admin"]).effect is PolicyEffect.ALLOW
     assert decide(policy, Stage.UNDO, agent=True).effect is PolicyEffect.DENY
 
 
 def test_nobody_approves_their_own_and_an_agent_approves_nothing(policy: CedarPolicy) -> None:
-    assert decide(policy, Stage.APPROVE, is_maker=True).effect is PolicyEffect.DENY
-    assert decide(policy, Stage.APPROVE, is_maker=False).effect is PolicyEffect.ALLOW
-    assert decide(policy, Stage.APPROVE, is_maker=False, agent=True).effect is PolicyEffect.DENY
+    assert decide(policy, Stage.APPROVE).effect is PolicyEffect.DENY
+    assert decide(policy, Stage.APPROVE, asker="bob").effect is PolicyEffect.ALLOW
+    assert decide(policy, Stage.APPROVE, asker="bob", agent=True).effect is PolicyEffect.DENY
 
 
 def test_an_approver_has_one_of_the_named_roles(policy: CedarPolicy) -> None:
-    wanted: dict[str, Json] = {"is_maker": False, "approver_roles": ["revops_approver"]}
-    assert rules(decide(policy, Stage.APPROVE, **wanted, roles=["finance"])) == {"approver-role"}
-    assert decide(policy, Stage.APPROVE, **wanted, roles=["revops_approver"]).effect is PolicyEffect.ALLOW
+    wanted: dict[str, Json] = {"approver_roles": ["revops_approver"]}
+    assert rules(decide(policy, Stage.APPROVE, asker="bob", roles=["finance"], **wanted)) == {"approver-role"}
+    assert decide(policy, Stage.APPROVE, asker="bob", roles=["revops_approver"], **wanted).effect is PolicyEffect.ALLOW
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class CedarPolicy:
             "principal": {"type": "Agent" if question.is_agent else "User", "id": f"{tenant}/{question.principal}"},
             "action": {"type": "Action", "id": action},
             "resource": {"type": "Operation", "id": f"{tenant}/{question.action}"},
-            "context": dict(question.facts),
+            "context": {**question.facts, "asker": question.principal, "roles": sorted(question.roles)},
         }
         return cedarpy.is_authorized(request, policies, self._entities, schema=self._schema)
 
