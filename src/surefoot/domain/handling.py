@@ -13,7 +13,7 @@ from surefoot.core.errors import Conflict, IdempotencyMismatch
 from surefoot.domain.actions import Arguments
 from surefoot.domain.host_wire import Operation, reply_body, request_body
 from surefoot.domain.identity import TenantId
-from surefoot.domain.runs import Change, HostCall, HostDone, HostRejected, HostStale, RunKind
+from surefoot.domain.runs import Change, HostCall, HostDone, HostRejected, HostStale
 
 Transaction = TypeVar("Transaction")
 Transaction_co = TypeVar("Transaction_co", covariant=True)
@@ -106,8 +106,9 @@ class DeliveryLedger(Protocol[Transaction_co]):
     time work on a delivery.
     """
 
-    def open(self, delivery_id: str) -> AbstractContextManager[Opening[Transaction_co]]:
-        """A transaction for one delivery, committed when the block ends and rolled back when it raises.
+    def open(self, delivery_id: str, run_id: str) -> AbstractContextManager[Opening[Transaction_co]]:
+        """A transaction for one delivery, committed when the block ends and rolled back when it raises. A run has one
+        delivery: `stored` is the reply to either.
 
         Raises DeliveryInProgress while somebody else has it open.
         """
@@ -146,13 +147,13 @@ class Handling(Generic[Transaction]):
     clock: Clock
 
     def simulate(self, tenant: TenantId, call: HostCall) -> Answer:
-        """What the call would do, or for a call of kind undo, what that would put back."""
+        """What the call would do, or with changes or a handle, what that undo would put back."""
         handler = self.handlers.get(call.action)
         if handler is None:
             return _answer(_no_such_action(call))
         with self.ledger.preview() as transaction:
             context = HandlerContext(tenant, call, self.clock.now(), transaction, is_preview=True)
-            if call.kind is RunKind.UNDO:
+            if call.changes or call.undo_handle:
                 return _answer(_checked(call, handler.undo(call.changes, call.undo_handle, context)))
             return _answer(_checked(call, handler.simulate(call.arguments, context)))
 
@@ -166,9 +167,9 @@ class Handling(Generic[Transaction]):
         if handler is None:
             return _answer(_no_such_action(call))
         fingerprint = hashlib.sha256(request_body(tenant, operation, call)).hexdigest()
-        with self.ledger.open(call.delivery_id) as opening:
+        with self.ledger.open(call.delivery_id, call.run_id) as opening:
             if opening.stored is not None:
-                return _replayed(opening.stored, fingerprint)
+                return _replayed(opening.stored, call, fingerprint)
             context = HandlerContext(tenant, call, self.clock.now(), opening.transaction, is_preview=False)
             if operation is Operation.UNDO:
                 reply = _checked(call, handler.undo(call.changes, call.undo_handle, context))
@@ -187,7 +188,9 @@ class Handling(Generic[Transaction]):
         return self.ledger.of_run(run_id)
 
 
-def _replayed(stored: StoredReply, fingerprint: str) -> Answer:
+def _replayed(stored: StoredReply, call: HostCall, fingerprint: str) -> Answer:
+    if stored.delivery_id != call.delivery_id:
+        raise IdempotencyMismatch("This run was delivered under another id; a run has one delivery.")
     if stored.fingerprint != fingerprint:
         raise IdempotencyMismatch("This delivery id was used for another request; every delivery has an id of its own.")
     return Answer(stored.status, stored.body, ReplyStatus.REPLAYED, stored.delivery_id, stored.operation)

@@ -21,7 +21,6 @@ from surefoot.domain.runs import (
     HostStale,
     HostUnknown,
     Precondition,
-    RunKind,
 )
 
 PROTOCOL_VERSION = "1"
@@ -39,7 +38,7 @@ _ETAG = re.compile(r"[\x21\x23-\x7e]{1,128}\Z")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 _REQUEST_MEMBERS = frozenset(
     {
-        *("protocol", "operation", "kind", "tenant", "env", "run_id", "action", "action_version", "maker", "arguments"),
+        *("protocol", "operation", "tenant", "env", "run_id", "action", "action_version", "maker", "arguments"),
         *("preconditions", "changes", "undo_handle"),
     }
 )
@@ -59,7 +58,6 @@ def request_body(tenant: TenantId, operation: Operation, call: HostCall) -> byte
         {
             "protocol": PROTOCOL_VERSION,
             "operation": operation.value,
-            "kind": call.kind.value,
             "tenant": tenant,
             "env": call.env.value,
             "run_id": call.run_id,
@@ -84,11 +82,8 @@ def request_of(body: bytes, *, delivery_id: str, path: str) -> tuple[TenantId, O
         raise InvalidInput(f"The body's protocol is not {PROTOCOL_VERSION!r}, the only one understood here.")
     try:
         operation, env = Operation(_text(value, "operation")), Env(_text(value, "env"))
-        kind = RunKind(_text(value, "kind"))
     except ValueError:
-        raise InvalidInput("The body's operation, kind or env is none of the protocol's.") from None
-    if (operation is Operation.UNDO) != (kind is RunKind.UNDO) and operation is not Operation.SIMULATE:
-        raise InvalidInput("An undo is of kind undo, and nothing else is.")
+        raise InvalidInput("The body's operation or env is none of the protocol's.") from None
     call = HostCall(
         delivery_id=delivery_id,
         run_id=_text(value, "run_id"),
@@ -102,7 +97,6 @@ def request_of(body: bytes, *, delivery_id: str, path: str) -> tuple[TenantId, O
         maker=_text(value, "maker"),
         changes=_changes(value.get("changes", [])),
         undo_handle=_optional_text(value, "undo_handle"),
-        kind=kind,
     )
     return TenantId(_text(value, "tenant")), operation, call
 

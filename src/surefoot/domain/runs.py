@@ -281,7 +281,7 @@ class HostCall:
     """What a host is asked. `delivery_id` is the idempotency key: the host does the same delivery once and replays its reply.
 
     An undo carries the receipt's inverse as `changes`, whose `forward` puts things back (json_patch.inverted), or the
-    `undo_handle`; and the receipt's after-etags as preconditions. To simulate a call of kind undo previews that undo. An
+    `undo_handle`; and the receipt's after-etags as preconditions. To simulate with either of them previews that undo. An
     apply that carries the plan's `changes` is refused as stale when it would do anything else.
     """
 

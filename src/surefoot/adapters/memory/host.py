@@ -51,8 +51,9 @@ class _Ledger:
     replies: dict[str, StoredReply] = field(default_factory=dict)
 
     @contextmanager
-    def open(self, delivery_id: str) -> Iterator["_Opening"]:
-        opening = _Opening(dict(self.documents), self.replies.get(delivery_id), dict(self.documents))
+    def open(self, delivery_id: str, run_id: str) -> Iterator["_Opening"]:
+        stored = self.replies.get(delivery_id) or self.of_run(run_id)
+        opening = _Opening(dict(self.documents), stored, dict(self.documents))
         yield opening
         self.documents = opening.transaction
         if opening.kept is not None:
@@ -207,8 +208,8 @@ class MemoryHost:
             reply = self._do(tenant, operation, call)
             if fault is HostFault.DUPLICATE:
                 # A host without idempotency: the same delivery under another name has its effect again.
-                again = replace(call, delivery_id=f"{call.delivery_id}-again", preconditions=(), changes=())
-                self._do(tenant, operation, again)
+                again = replace(call, delivery_id=f"{call.delivery_id}-again", run_id=f"{call.run_id}-again")
+                self._do(tenant, operation, replace(again, preconditions=(), changes=()))
             if fault is HostFault.REPLY_LOST:
                 return HostUnknown("The connection broke before the reply came.")
             if fault is HostFault.GARBAGE_AFTER:
@@ -223,7 +224,7 @@ class MemoryHost:
         except IdempotencyMismatch as error:
             return HostRejected(str(error), error.status)
         if not answered_before and self._ledger.documents != before:
-            self._effects[call.run_id] += 1
+            self._effects[call.run_id.removesuffix("-again")] += 1
         return reply_of(answer.status, answer.body, has_effect=True)
 
     def _next_fault(self, operation: Operation) -> HostFault | None:
