@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NoReturn
 
 import jsonschema_rs
 
@@ -33,6 +34,14 @@ MAX_PATTERNS = 64
 MAX_EXPANDED_SCHEMAS = 2000
 _REF_PREFIX = "#/$defs/"
 _MAX_SHOWN = 60
+_LIMITS = {
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "minItems": "at least {} entries",
+    "maxItems": "at most {} entries",
+    "minimum": "a value of at least {}",
+    "maximum": "a value of at most {}",
+}
 # A pattern is compiled into at most so many bytes; the engine runs in time linear in the text.
 _REGEX = jsonschema_rs.RegexOptions(size_limit=1_000_000, dfa_size_limit=1_000_000)
 
@@ -239,25 +248,27 @@ def _name(key: str) -> str:
 def _sentence(error: jsonschema_rs.ValidationError) -> str:
     """What the schema asks for, in words made from the schema alone: an argument may hold a secret."""
     kind, facts = error.kind.name, error.kind.as_dict()
-    limit = str(next(iter(facts.values()), ""))[:200]
+    first = next(iter(facts.values()), "")
     match kind:
         case "required":
-            return f"misses {_name(str(facts['property']))!r}."
+            return f"misses {_name(str(first))!r}."
         case "additionalProperties":
-            return f"does not take {_name(str(facts['unexpected'][0]))!r}."
+            return f"does not take {_name(str(first[0]))!r}."
         case "type":
-            return f"must be of type {' or '.join(facts['types'])}."
+            return f"must be of type {' or '.join(first)}."
         case "enum":
-            return f"must be one of {limit}."
+            return f"must be one of {', '.join(map(str, first))[:400]}."
         case "pattern":
-            return f"must match {limit[:MAX_PATTERN_CHARACTERS]}."
+            return f"must match {first[:MAX_PATTERN_CHARACTERS]}."
         case "format":
-            return f"must be written as {limit}."
+            return f"must be written as {first}."
+        case _ if kind in _LIMITS:
+            return f"must have {_LIMITS[kind].format(first)}."
         case "falseSchema" | "not" | "anyOf" | "oneOf" | "contains" | "uniqueItems" | "if":
             return f"does not satisfy {kind} of the schema."
         case _:
-            return f"does not satisfy {kind} {limit}."
+            return f"does not satisfy {kind} {str(first)[:200]}."
 
 
-def _refuse_to_fetch(uri: str) -> jsonschema_rs.JSONType:
+def _refuse_to_fetch(uri: str) -> NoReturn:
     raise ValueError(f"Schemas are never fetched, and {uri[:_MAX_SHOWN]!r} is not part of the file.")
