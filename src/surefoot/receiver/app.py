@@ -149,14 +149,15 @@ def fastapi_router(receiver: Receiver[Any]) -> "APIRouter":
         if body is None:
             response = _problem(413, "payload_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
         else:
-            path = receiver.base_path + request.path_params["below"]
+            path = f"{receiver.base_path}/{'actions' if request.method == 'POST' else 'runs'}/{request.path_params['rest']}"
             response = await run_in_threadpool(receiver.answer, request.method, path, request.headers.items(), body)
         headers = {"cache-control": "no-store", **response.headers}
         return HttpResponse(response.body, response.status, headers, media_type=_content_type(response.status))
 
     # FastAPI reads the annotation by name, and these names exist only in here.
     serve.__annotations__ = {"request": Request}
-    router.add_api_route(f"{receiver.base_path}{{below:path}}", serve, methods=["GET", "POST"], include_in_schema=False)
+    for kind, method in (("actions", "POST"), ("runs", "GET")):
+        router.add_api_route(f"{receiver.base_path}/{kind}/{{rest:path}}", serve, methods=[method], include_in_schema=False)
     return router
 
 
