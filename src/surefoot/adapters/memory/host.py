@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import partial
 from threading import RLock
 
 from surefoot.core.clock import Clock, SystemClock
@@ -111,16 +112,24 @@ def counted_effect(arguments: Arguments, workspace: Workspace, call: HostCall) -
 class MemoryHost:
     """See ports.HostApp. Serves every action; `decisions` name those that do something else than be counted.
 
-    `compensated` actions answer with an undo handle and are taken back by it. Faults are queued by `fail_next` and each hits
-    one call. Everything is locked, so that threads may share it; nothing outlives the process.
+    The counted ones change one resource of the kind that `kinds` gives for the action, so that it is one that its file
+    declares. Faults are queued by `fail_next` and each hits one call. Everything is locked, so that threads may share it;
+    nothing outlives the process.
     """
 
     version = "memory-1"
 
-    def __init__(self, decisions: Mapping[str, Decide] | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        decisions: Mapping[str, Decide] | None = None,
+        *,
+        kinds: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._ledger = _Ledger()
         self._resources = _Resources()
-        self._handlers = _Handlers(self._resources, decisions or {})
+        counted = {action: partial(counted_effect, kind=kind) for action, kind in (kinds or {}).items()}
+        self._handlers = _Handlers(self._resources, {**counted, **(decisions or {})})
         self._handling = Handling[Documents](self._handlers, self._ledger, clock or SystemClock())
         self._lock = RLock()
         self._faults: dict[Operation, deque[HostFault]] = {operation: deque() for operation in Operation}
