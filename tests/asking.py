@@ -1,7 +1,10 @@
 """Ask on a small world: the product's own parts, with the models a test brings."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+
+import anyio
 
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
@@ -11,6 +14,7 @@ from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.gate import Gate
 from surefoot.assistant.groundedness import Support
 from surefoot.assistant.standing import Standing
+from surefoot.core.deadline import Monotonic
 from surefoot.domain.answers import Tier
 from surefoot.domain.models import ModelCard, Price
 from surefoot.domain.policies import (
@@ -74,10 +78,12 @@ def asking_in(
     cache_size: int = 100,
     observer: ReplyObserver | None = None,
     options: RouterOptions | None = None,
+    monotonic: Monotonic = time.monotonic,
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Asked:
     """Ask with the product's own gate, router, budgets and conversations over the world's store."""
     budgets = Budgets(world.store, world.clock, policy)
-    router = Router(models or {}, budgets, options=options or RouterOptions())
+    router = Router(models or {}, budgets, options=options or RouterOptions(), monotonic=monotonic, sleep=sleep)
     gate = gate or Gate(Support(world.encoder))
     conversations = Conversations(world.store, world.clock)
     parts = AskParts(
