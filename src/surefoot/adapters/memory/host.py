@@ -95,14 +95,14 @@ class _Resources:
             transaction[tenant, env, resource] = document
 
 
-def counted_effect(arguments: Arguments, workspace: Workspace, call: HostCall) -> Outcome:
-    """The effect of an action that was not given one: the document of the user or account counts it and holds its arguments.
+def counted_effect(arguments: Arguments, workspace: Workspace, call: HostCall, kind: str = "") -> Outcome:
+    """The effect of an action that was not given one: the document of its user or account counts it and holds its arguments.
 
-    A second effect of one run shows in the count.
+    A second effect of one run shows in the count. `kind` is the resource's; without it, what the document belongs to.
     """
-    kind = next((kind for kind in ("user", "account") if f"{kind}_id" in arguments), "tenant")
-    resource = f"{kind}/{arguments.get(f'{kind}_id', 'all')}"
-    document = dict(workspace.read(resource) or {})
+    owner = next((owner for owner in ("user", "account") if f"{owner}_id" in arguments), "tenant")
+    resource = f"{kind or owner}/{arguments.get(f'{owner}_id', 'all')}"
+    document = workspace.read(resource) or {}
     already = document.get(call.action)
     count = already["count"] if isinstance(already, dict) else 0
     workspace.write(resource, {**document, call.action: {"count": count + 1, "arguments": dict(arguments)}})
