@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+from surefoot.domain.actions import Env
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
+from surefoot.domain.audit import AuditRow
 from surefoot.domain.budgets import Account, BudgetLevel, MeterKey, Period, Reservation, Spend
 from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import CorpusState
@@ -14,6 +16,24 @@ from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
 from surefoot.domain.replies import CacheUse, Reply
 from surefoot.domain.routing import Degraded, EscalationReason, Step, StepOutcome
+from surefoot.domain.runs import (
+    Approval,
+    Attempt,
+    CapHold,
+    Change,
+    DecisionRecord,
+    Plan,
+    PolicyDecision,
+    PolicyEffect,
+    PolicyReason,
+    Precondition,
+    Receipt,
+    Run,
+    RunKind,
+    RunState,
+    Stage,
+    Verdict,
+)
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ELSEWHERE = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7, minutes=-30)))
@@ -165,4 +185,91 @@ def turn(position: int, *, asked_at: datetime = NOW, question: str = "And for te
     documents = (DocumentId("doc_b"), DocumentId("doc_a"))
     return Turn(
         position, f"ans_{position}", question, "How many seats have teams?", "answer", ("One.", "Two."), documents, asked_at
+    )
+
+
+# JSON that a careless store would not give back as it was: the order of keys, large and small numbers, whole fractions.
+TRICKY = {"z": 2**70, "a": [0.1, 1.0, -0.0, 1e300, None, True], "ü🦶": {"\u0000": "\ud83d", "b": {}}, "": [[], ""]}
+
+
+def run(name: str, state: RunState = RunState.PROPOSED, **fields: object) -> Run:
+    """A nudge for ann, with an idempotency key of its own."""
+    row = Run(
+        run_id=f"run_{name}",
+        env=Env.SANDBOX,
+        kind=RunKind.APPLY,
+        action="schedule_nudge",
+        action_version="1.0.0",
+        schema_hash="schema",
+        maker="ann",
+        arguments={"user_id": "usr_000001", "channel": "email"},
+        arguments_hash="arguments",
+        idem_scope="viewer:ann",
+        idem_key=f"key of {name}",
+        idem_fingerprint="fingerprint",
+        natural_key="",
+        state=state,
+        created_at=NOW,
+        deadline=NOW + timedelta(days=1),
+    )
+    return replace(row, **fields)  # type: ignore[arg-type]
+
+
+def change(resource: str = "nudge/ndg_1") -> Change:
+    """One resource is created, and deleted again backwards."""
+    return Change(resource, ({"op": "add", "path": "", "value": {"at": TRICKY}},), ({"op": "remove", "path": ""},))
+
+
+def plan(name: str, **fields: object) -> Plan:
+    """The plan of the run of this name, good for a quarter of an hour."""
+    row = Plan(
+        run_id=f"run_{name}",
+        changes=(change(), change("user/usr_1")),
+        preconditions=(Precondition("nudge/ndg_1", 'W/"0"'),),
+        summary="One nudge — ünïcode 🦶",
+        cost_usd=0.1 + 0.2,
+        minutes_saved=2.5,
+        digest="digest",
+        policy_version="policy",
+        connector_version="connector",
+        created_at=NOW,
+        expires_at=NOW + timedelta(minutes=15),
+    )
+    return replace(row, **fields)  # type: ignore[arg-type]
+
+
+def approval(name: str, approver: str = "bea", *, digest: str = "digest", at: datetime = NOW) -> Approval:
+    """A person's yes to the plan of the run of this name."""
+    return Approval(f"run_{name}", digest, approver, Verdict.APPROVE, at, "Fine — ünïcode 🦶")
+
+
+def decision(name: str, stage: Stage = Stage.SIMULATE, *, facts: Mapping[str, object] | None = None) -> DecisionRecord:
+    """The policy defers the run of this name."""
+    reasons = (PolicyReason("window", "The change window is shut.", "Wait."), PolicyReason("quiet", "It is night."))
+    said = PolicyDecision(PolicyEffect.DEFER, "policy", reasons, ("One rule failed.",), needs_approval=True)
+    return DecisionRecord(f"run_{name}", stage, said, TRICKY if facts is None else facts, NOW)
+
+
+def attempt(name: str, number: int, *, outcome: str = "unknown") -> Attempt:
+    """A call that nobody answered."""
+    return Attempt(f"run_{name}", number, f"dlv_{name}", "apply", outcome, 503, "body", NOW)
+
+
+def receipt(name: str, **fields: object) -> Receipt:
+    """What the host did for the run of this name."""
+    after = (Precondition("nudge/ndg_1", 'W/"1"'), Precondition("user/usr_1", ""))
+    row = Receipt(f"run_{name}", after, (change(),), "handle", NOW + timedelta(days=30), TRICKY, NOW)
+    return replace(row, **fields)  # type: ignore[arg-type]
+
+
+def hold(key: str = "usr_1", *, cap: str = "nudges", most: int = 1, since: datetime = NOW - timedelta(days=7)) -> CapHold:
+    """One of the nudges that this user may get in a week."""
+    return CapHold(cap, key, since, most)
+
+
+def audit_row(seq: int, *, prev_hash: str = "", details: Mapping[str, object] | None = None) -> AuditRow:
+    """The row at this place of a chain whose hashes are the places."""
+    subject, kept = f"run_{seq} — ünïcode 🦶", TRICKY if details is None else details
+    return AuditRow(
+        seq, prev_hash or f"hash {seq - 1}", f"hash {seq}", NOW, "ann", "run.applied", subject, f"details {seq}", kept
     )

@@ -12,10 +12,12 @@ import pytest
 
 from surefoot import ports
 from surefoot.core.errors import WriterBusy
+from surefoot.domain.actions import AutonomyLevel, Env
 from surefoot.domain.budgets import Limit, Spend
 from surefoot.domain.conversations import ConversationId
 from surefoot.domain.documents import ChunkId, DocumentId
 from surefoot.domain.identity import Principal, TenantId
+from surefoot.domain.runs import RunState
 from surefoot.ports import Store, UnitOfWork
 from tests.contracts.store_rows import (
     ACME,
@@ -23,14 +25,22 @@ from tests.contracts.store_rows import (
     NOW,
     TODAY,
     answer,
+    approval,
+    attempt,
+    audit_row,
     chunks,
     conversation,
     corpus,
+    decision,
     document,
     event,
+    hold,
     issuer,
     meter,
+    plan,
+    receipt,
     reservation,
+    run,
     server_key,
     turn,
 )
@@ -46,6 +56,8 @@ BOTH = frozenset({Principal("user:acme"), Principal("user:globex")})
 METERS = {meter(surface): Limit(1000, None) for surface in ("", "acme", "globex")}
 TALK = ConversationId("cnv_a")
 TOMORROW = NOW + timedelta(days=1)
+SANDBOX = Env.SANDBOX
+LEVELS = {ACME: AutonomyLevel.ONE_CLICK, GLOBEX: AutonomyLevel.UNATTENDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +92,27 @@ READS: dict[str, Probe] = {
     "ConversationRepository.get": lambda s, t: s.work.conversations.get(t, TALK, "viewer-1"),
     "ConversationRepository.of": lambda s, t: s.work.conversations.of(t, "viewer-1", limit=10),
     "ConversationRepository.turns": lambda s, t: s.work.conversations.turns(t, TALK, last=10),
+    "RunRepository.get": lambda s, t: s.work.runs.get(t, "run_a"),
+    "RunRepository.by_key": lambda s, t: s.work.runs.by_key(t, SANDBOX, "viewer:ann", "key of a"),
+    "RunRepository.page": lambda s, t: _page(s, t),
+    "RunRepository.plan": lambda s, t: s.work.runs.plan(t, "run_a"),
+    "RunRepository.approvals": lambda s, t: s.work.runs.approvals(t, "run_a"),
+    "RunRepository.decisions": lambda s, t: s.work.runs.decisions(t, "run_a"),
+    "RunRepository.attempts": lambda s, t: s.work.runs.attempts(t, "run_a"),
+    "RunRepository.receipt": lambda s, t: s.work.runs.receipt(t, "run_a"),
+    "RunRepository.cap_used": lambda s, t: s.work.runs.cap_used(t, SANDBOX, "nudges", "usr_1", since=TODAY),
+    "RunRepository.switched_off": lambda s, t: s.work.runs.switched_off(t, SANDBOX, "schedule_nudge"),
+    "RunRepository.autonomy": lambda s, t: s.work.runs.autonomy(t, "schedule_nudge"),
+    "AuditRepository.head": lambda s, t: s.work.audit.head(t),
+    "AuditRepository.page": lambda s, t: s.work.audit.page(t, after=0, limit=10),
     "VectorCache.get": lambda s, t: {k: v.tobytes() for k, v in s.store.vectors.get(t, "encoder", ["h", t]).items()},
     "ReplyLedger.get": lambda s, t: s.store.replies.get(t, "ans_1"),
     "ReplyLedger.count": lambda s, t: s.store.replies.count(t),
 }
+
+
+def _page(scene: Scene, tenant: TenantId) -> object:
+    return scene.work.runs.page(tenant, env=None, states=frozenset(), maker="", after="", limit=10)
 
 
 def _lease_is_free(scene: Scene, tenant: TenantId) -> bool:
@@ -122,6 +151,29 @@ WRITES: dict[str, Probe] = {
     "ConversationRepository.add_turn": lambda s, t: s.work.conversations.add_turn(t, TALK, turn(7, asked_at=TOMORROW)),
     "ConversationRepository.hand_over": lambda s, t: s.work.conversations.hand_over(t, TALK, now=NOW),
     "ConversationRepository.delete": lambda s, t: s.work.conversations.delete(t, TALK),
+    "RunRepository.create": lambda s, t: s.work.runs.create(t, run("new")),
+    "RunRepository.swap": lambda s, t: s.work.runs.swap(t, run("a", RunState.CANCELLED)),
+    "RunRepository.put_plan": lambda s, t: s.work.runs.put_plan(t, plan("a", summary="Overwritten.")),
+    "RunRepository.consume_plan": lambda s, t: s.work.runs.consume_plan(t, "run_a", now=NOW),
+    "RunRepository.add_approval": lambda s, t: s.work.runs.add_approval(t, approval("a", "intruder")),
+    "RunRepository.add_decision": lambda s, t: s.work.runs.add_decision(t, decision("a")),
+    "RunRepository.add_attempt": lambda s, t: s.work.runs.add_attempt(t, attempt("a", 7)),
+    "RunRepository.put_receipt": lambda s, t: s.work.runs.put_receipt(t, receipt("a", undo_handle="overwritten")),
+    "RunRepository.hold_caps": lambda s, t: s.work.runs.hold_caps(t, SANDBOX, "run_c", [hold(most=9)], now=NOW),
+    "RunRepository.settle_caps": lambda s, t: s.work.runs.settle_caps(t, "run_a", committed=False),
+    "RunRepository.refund_caps": lambda s, t: s.work.runs.refund_caps(t, "run_b"),
+    "RunRepository.enqueue": lambda s, t: s.work.runs.enqueue(t, "run_c", due_at=TODAY),
+    "RunRepository.lease_due": lambda s, t: s.work.runs.lease_due(t, "intruder", now=NOW, until=TOMORROW),
+    "RunRepository.postpone": lambda s, t: s.work.runs.postpone(t, "run_b", "worker", due_at=TOMORROW),
+    "RunRepository.dequeue": lambda s, t: s.work.runs.dequeue(t, "run_a"),
+    "RunRepository.set_switch": lambda s, t: s.work.runs.set_switch(
+        t, SANDBOX, "schedule_nudge", off=False, by="ann", reason="", now=NOW
+    ),
+    "RunRepository.set_autonomy": lambda s, t: s.work.runs.set_autonomy(
+        t, "schedule_nudge", AutonomyLevel.SUGGEST, reason="Reversed often.", now=NOW
+    ),
+    "AuditRepository.append": lambda s, t: s.work.audit.append(t, audit_row(2)),
+    "AuditRepository.erase_details": lambda s, t: s.work.audit.erase_details(t, 1),
     "VectorCache.put": lambda s, t: s.store.vectors.put(t, "encoder", {"h": np.zeros(2, dtype=np.float32)}),
     "VectorCache.forget": lambda s, t: s.store.vectors.forget(t, ["h"]),
     "VectorCache.keep_only": lambda s, t: s.store.vectors.keep_only(t, "another encoder", frozenset()),
@@ -158,12 +210,33 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
         work.events.add(tenant, event("a", data={"of": tenant}))
         work.conversations.create(tenant, replace(conversation("a"), surface=f"surface of {tenant}"))
         work.conversations.add_turn(tenant, TALK, turn(0, question=f"Question of {tenant}?"))
+        _fill_runs(work, tenant)
+        work.audit.append(tenant, audit_row(1, details={"of": tenant}))
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
         work.commit()
     store.vectors.put(tenant, "encoder", {"h": np.full(2, _generation(tenant), dtype=np.float32)})
     for number in range(_generation(tenant)):
         store.replies.append(tenant, f"viewer of {tenant}", answer(f"ans_{number}", f"Question of {tenant}?"))
+
+
+def _fill_runs(work: UnitOfWork, tenant: TenantId) -> None:
+    """Run a has everything that a run can have and waits, a worker has run b, and run c has nothing."""
+    for name in "abcd"[: _generation(tenant)]:
+        work.runs.create(tenant, run(name, maker=f"maker of {tenant}"))
+    work.runs.put_plan(tenant, plan("a", summary=f"Plan of {tenant}"))
+    work.runs.add_approval(tenant, approval("a", f"approver of {tenant}"))
+    work.runs.add_decision(tenant, decision("a", facts={"of": tenant}))
+    work.runs.add_attempt(tenant, attempt("a", 1, outcome=f"outcome of {tenant}"))
+    work.runs.put_receipt(tenant, receipt("a", undo_handle=f"handle of {tenant}"))
+    for name in "abd"[: _generation(tenant) - 1]:
+        work.runs.hold_caps(tenant, SANDBOX, f"run_{name}", [hold(most=9)], now=NOW)
+    work.runs.settle_caps(tenant, "run_b", committed=True)
+    work.runs.enqueue(tenant, "run_b", due_at=TODAY)
+    work.runs.lease_due(tenant, "worker", now=TODAY, until=TOMORROW)
+    work.runs.enqueue(tenant, "run_a", due_at=NOW)
+    work.runs.set_switch(tenant, SANDBOX, "schedule_nudge", off=True, by="ann", reason=f"Reason of {tenant}", now=NOW)
+    work.runs.set_autonomy(tenant, "schedule_nudge", LEVELS[tenant], reason="Six good weeks.", now=NOW)
 
 
 @contextmanager
@@ -179,6 +252,8 @@ def _observe(store: Store, tenant: TenantId) -> dict[str, object]:
         # What no method says is found out by trying; the scene ends without commit.
         seen["the lease is free"] = _lease_is_free(scene, tenant)
         seen["the crossing is new"] = scene.work.meters.mark_crossed(tenant, meter(), "warn")
+        seen["the run that is due"] = scene.work.runs.lease_due(tenant, "probe", now=NOW, until=TOMORROW)
+        seen["the worker has its run"] = scene.work.runs.postpone(tenant, "run_b", "worker", due_at=TOMORROW)
         return seen
 
 
