@@ -2,7 +2,7 @@
 
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,12 +13,30 @@ from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.ingest import ingest_path
 from surefoot.cli.signing import ensure_signing_key
 from surefoot.core.settings import load_settings
+from surefoot.domain.answers import Tier
 from surefoot.domain.identity import EVERYONE
-from surefoot.domain.policies import ModelPolicy
+from surefoot.domain.models import ModelCard
+from surefoot.domain.policies import (
+    DEFAULT_SURFACE,
+    BudgetRule,
+    CatalogEntry,
+    Endpoint,
+    ModelPolicy,
+    SurfacePolicy,
+    TenantPolicy,
+)
 from surefoot.governance.tokens import mint
 from surefoot.ports import LanguageModel
 from surefoot.sample.host import host_routes
 from surefoot.sample.tenant import TENANT, Person, documents_folder
+
+
+def policy_of(cards: Sequence[ModelCard], *budgets: BudgetRule, thin_margin: float = 0.0) -> ModelPolicy:
+    """These models are small ones that stand in for each other, with all the time a journey needs."""
+    lanes = {Tier.SMALL: tuple(card.name for card in cards)}
+    surface = SurfacePolicy(lanes=lanes, deadline_seconds=120, escalate_floor=0.0, thin_margin=thin_margin)
+    catalog = {card.name: CatalogEntry(card, Endpoint("scripted")) for card in cards}
+    return ModelPolicy(catalog, TenantPolicy({DEFAULT_SURFACE: surface}, budgets))
 
 
 @contextmanager

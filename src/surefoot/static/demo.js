@@ -31,7 +31,7 @@ function newTurn(question) {
   const turn = new Turn(conversation.turns, question, person().textContent, { askAgain: () => pick(question), pick });
   byId("turns").append(turn.node);
   byId("renew").hidden = false;
-  turn.node.scrollIntoView({ block: "nearest" });
+  turn.node.scrollIntoView({ block: "start" });
   return turn;
 }
 

@@ -58,9 +58,9 @@ function facts(reply, asker, elapsed) {
   return [
     ["Written by", answer ? (answer.ai_generated ? `AI model ${reply.model}` : "Nobody anew: quoted from the documents") : ""],
     ["Tier", answer ? (TIERS[answer.tier] ?? answer.tier) : ""],
-    ["Reason", reply.refusal ? `Reason: ${reply.refusal.reason}` : ""],
-    ["Rests on", reply.why],
-    ["Confidence", `Answerable with confidence ${Math.round(reply.confidence * 100)} %`],
+    ["Reason", reply.refusal ? reply.refusal.reason : ""],
+    ["Why", reply.why],
+    ["Confidence", `${Math.round(reply.confidence * 100)} % that the passages answer it`],
     ["Cost", `${dollars(reply.cost_usd)}, ${counted(reply.tokens, "token", "tokens")}`],
     ["Cache", CACHE[reply.cache] ?? reply.cache],
     ["First checked sentence", isFirstShown ? `after ${milliseconds(reply.first_claim_ms)}` : ""],
@@ -72,7 +72,7 @@ function facts(reply, asker, elapsed) {
 
 export function about(reply, asker, elapsed) {
   const list = element("dl", "", { class: "facts" });
-  for (const [term, value] of facts(reply, asker, elapsed)) list.append(element("dt", term), element("dd", value));
+  for (const [term, value] of facts(reply, asker, elapsed)) list.append(element("dt", `${term}:`), element("dd", value));
   const parts = [element("summary", reply.answer ? "About this answer" : "About this reply"), list];
   if (reply.steps.length) parts.push(element("h4", "Steps"), element("ol", reply.steps.map(stepItem), { class: "steps" }));
   return element("details", parts, { class: "about" });

@@ -23,6 +23,7 @@ export class Turn {
     this.askAgain = askAgain;
     this.pick = pick;
     this.shown = [];
+    this.hasShown = false;
     this.started = performance.now();
     this.title = element("h2", question, { id: `turn-${number}`, tabindex: "-1" });
     this.understood = element("p", "", { class: "understood" });
@@ -42,6 +43,7 @@ export class Turn {
 
   claim(claim) {
     this.shown.push(JSON.stringify(claim));
+    this.hasShown = true;
     const line = element("p", prose(claim.text), { lang: claim.citations[0].locale });
     for (const citation of claim.citations) {
       const number = this.citations.childElementCount + 1;
@@ -105,7 +107,6 @@ export class Turn {
   }
 
   #refusal(refusal) {
-    const had = this.shown.length > 0;
     this.restart();
     this.node.classList.add("refused");
     this.outcome.textContent = "No answer";
@@ -117,7 +118,7 @@ export class Turn {
       const sentences = refusal.would_help.map((sentence) => element("li", sentence));
       this.help.append(element("h4", "What would help"), element("ul", sentences));
     }
-    const after = had ? "No answer after all; what was shown is taken back." : "No answer; the reason and what would help are below.";
+    const after = this.hasShown ? "No answer after all; what was shown is taken back." : "No answer; the reason and what would help are below.";
     return refusal.choices.length ? `${refusal.message} ${counted(refusal.choices.length, "question", "questions")} to pick from.` : after;
   }
 
