@@ -6,9 +6,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Protocol
 
 from surefoot.core.clock import Clock
-from surefoot.domain.actions import ActionSpec, Arguments, AutonomyLevel, Env, Json
+from surefoot.domain.actions import ActionSpec, Env, Json
 from surefoot.domain.audit import AuditEntry
-from surefoot.domain.identity import TenantId, Viewer
+from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run, Stage
 from surefoot.ports import HostApp, PolicyEngine, Store, UnitOfWork
 
@@ -27,7 +27,7 @@ class Facts(Protocol):
 class AuditTrail(Protocol):
     """Writes the audit chain."""
 
-    def record(self, work: UnitOfWork, tenant: TenantId, entry: AuditEntry) -> None:
+    def record(self, work: UnitOfWork, tenant: TenantId, entry: AuditEntry) -> object:
         """The entry is the chain's last row once this unit of work commits."""
         ...
 
@@ -130,7 +130,8 @@ class CapCount:
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run with its whole history. `steps` are those open to the viewer who looks: approve, reject, take_up, apply, undo,
-    redo, cancel. `replayed` when the request was known and this is its stored answer.
+    redo, cancel. `replayed` when the request was known and this is its stored answer; `successor` is the run that was planned
+    anew because this one had gone stale or its plan had expired while it was scheduled.
     """
 
     run: Run
@@ -142,6 +143,7 @@ class RunView:
     caps: tuple[CapCount, ...] = ()
     steps: frozenset[str] = field(default=frozenset())
     replayed: bool = False
+    successor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,23 +166,3 @@ class Difference:
     applied: Json
     now: Json
     now_known: bool
-
-
-__all__ = [
-    "ADMIN_ROLE",
-    "AGENT_ROLE",
-    "ActionParts",
-    "Arguments",
-    "AuditTrail",
-    "AutonomyLevel",
-    "Calendar",
-    "CapCount",
-    "Catalog",
-    "Difference",
-    "Facts",
-    "Pace",
-    "Request",
-    "RunPage",
-    "RunView",
-    "Viewer",
-]

@@ -1,11 +1,21 @@
 """Actions as their callers see them: one method for each button."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+from surefoot.actions.applying import Applier
+from surefoot.actions.approvals import Approvals
+from surefoot.actions.executing import Worker
+from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
+from surefoot.actions.planning import Claim, Planner
+from surefoot.actions.policing import asker_of
+from surefoot.actions.undoing import Undoing
+from surefoot.actions.viewing import page, seen, spec_of, view
+from surefoot.core.errors import NotFound, RunNotAllowed
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import TenantId, Viewer
-from surefoot.domain.runs import RunState
+from surefoot.domain.runs import RunState, Verdict
 
 
 class Actions:
@@ -13,6 +23,12 @@ class Actions:
 
     def __init__(self, parts: ActionParts) -> None:
         self._parts = parts
+        self._planner = Planner(parts)
+        self._applier = Applier(parts)
+        self._approvals = Approvals(parts)
+        self._undoing = Undoing(parts, self._planner)
+        self._expiry = Expiry(parts)
+        self.worker = Worker(parts, self._planner, self._applier)
 
     def propose(self, maker: Viewer, request: Request) -> RunView:
         """The run, simulated: planned or awaiting approval; denied or suggested when the policy says so; failed when the host
@@ -20,19 +36,34 @@ class Actions:
 
         Raises InvalidAction and NotFound (nothing is stored), IdempotencyMismatch, RunInProgress.
         """
-        raise NotImplementedError
+        asker = asker_of(maker)
+        wanted, spec = self._planner.wanted(maker.tenant, asker, request)
+        claim = self._planner.claim(maker.tenant, wanted)
+        if claim.is_open:
+            by = replace(asker, is_agent=asker.is_agent or bool(request.agent))
+            self._planner.plan(maker.tenant, claim.run, spec, by)
+        return self._answer(maker, claim)
 
     def take_up(self, viewer: Viewer, run_id: str) -> RunView:
         """A suggested run is the viewer's own wish now, and simulated."""
-        raise NotImplementedError
+        with self._parts.store.begin() as work:
+            run = seen(self._parts, work, viewer, run_id)
+        asker = asker_of(viewer)
+        if viewer.user != run.maker or asker.is_agent:
+            raise RunNotAllowed(f"Only {run.maker!r}, for whom run {run_id!r} is suggested, can take it up.")
+        if run.state is RunState.SUGGESTED:
+            self._planner.plan(viewer.tenant, run, spec_of(self._parts, run), asker)
+        return view(self._parts, viewer, run_id)
 
     def approve(self, approver: Viewer, run_id: str, plan_digest: str, note: str = "") -> RunView:
         """The approver's word counts; approved once the quorum is there. Raises RunNotAllowed, PlanStale, NotFound."""
-        raise NotImplementedError
+        self._approvals.speak(approver, run_id, plan_digest, Verdict.APPROVE, note)
+        return view(self._parts, approver, run_id)
 
     def reject(self, approver: Viewer, run_id: str, plan_digest: str, note: str = "") -> RunView:
         """The run is rejected. Raises as approve does."""
-        raise NotImplementedError
+        self._approvals.speak(approver, run_id, plan_digest, Verdict.REJECT, note)
+        return view(self._parts, approver, run_id)
 
     def apply(self, viewer: Viewer, run_id: str, *, plan_digest: str = "", by_agent: bool = False, wait: bool = False) -> RunView:
         """The run is applying (or scheduled, denied, suggested, as the policy says on fresh facts); with `wait` the host is
@@ -40,34 +71,47 @@ class Actions:
 
         Raises RunNotAllowed, PlanStale (simulate again), NotFound.
         """
-        raise NotImplementedError
+        with self._parts.store.begin() as work:
+            run = seen(self._parts, work, viewer, run_id)
+        if viewer.user != run.maker:
+            raise RunNotAllowed(f"Only {run.maker!r}, who made run {run_id!r}, can apply it.")
+        self._press(viewer, run_id, plan_digest=plan_digest, by_agent=by_agent, wait=wait)
+        return view(self._parts, viewer, run_id)
 
     def preview_undo(self, viewer: Viewer, run_id: str, *, key: str = "") -> RunView:
         """A run of kind undo, planned: its plan shows what is put back.
 
         Raises UndoConflict with the differences, RunNotAllowed, NotFound.
         """
-        raise NotImplementedError
+        return self._answer(viewer, self._undoing.preview(viewer, run_id, key=key))
 
     def undo(self, viewer: Viewer, run_id: str, *, key: str = "", wait: bool = False) -> RunView:
         """The undo run, applying; with `wait` its outcome. What somebody else wrote since is never overwritten: UndoConflict."""
-        raise NotImplementedError
+        claim = self._undoing.preview(viewer, run_id, key=key)
+        if claim.run.state is RunState.PLANNED and claim.run.maker == viewer.user:
+            self._press(viewer, claim.run.run_id, wait=wait)
+        answer = self._answer(viewer, claim)
+        if answer.run.state is RunState.STALE:
+            raise self._undoing.conflict_of(viewer.tenant, answer.run)
+        return answer
 
     def redo(self, viewer: Viewer, run_id: str, *, key: str = "") -> RunView:
         """A new run with the arguments of an undone one, simulated afresh."""
-        raise NotImplementedError
+        return self._answer(viewer, self._undoing.redo(viewer, run_id, key=key))
 
     def cancel(self, viewer: Viewer, run_id: str, note: str = "") -> RunView:
         """The run is cancelled; impossible once applying has begun (RunNotAllowed)."""
-        raise NotImplementedError
+        self._expiry.cancel(viewer, run_id, note)
+        return view(self._parts, viewer, run_id)
 
     def settle(self, admin: Viewer, run_id: str, *, happened: bool, note: str) -> RunView:
         """A run that needs a human is applied, or failed, on a person's word."""
-        raise NotImplementedError
+        self._expiry.settle(admin, run_id, happened=happened, note=note)
+        return view(self._parts, admin, run_id)
 
     def show(self, viewer: Viewer, run_id: str) -> RunView:
         """The run with its whole history. Raises NotFound also for what is not the viewer's to see."""
-        raise NotImplementedError
+        return view(self._parts, viewer, run_id)
 
     def page(
         self,
@@ -80,14 +124,28 @@ class Actions:
         limit: int = 50,
     ) -> RunPage:
         """Runs that the viewer may see, newest first."""
-        raise NotImplementedError
+        return page(self._parts, viewer, env=env, states=states, mine=mine, after=after, limit=limit)
 
     def switch(self, admin: Viewer, env: Env, action: str, *, off: bool, reason: str) -> int:
         """The action (`*`: all) is switched off or on again; returns how many waiting runs were cancelled by it."""
-        raise NotImplementedError
+        return self._expiry.switch(admin, env, action, off=off, reason=reason)
 
     def expire_due(self, tenant: TenantId, now: datetime | None = None) -> int:
         """Every run whose time has run out is expired, and every applied one whose undo window is over is final; returns
         how many changed.
         """
-        raise NotImplementedError
+        return self._expiry.expire_due(tenant, now or self._parts.clock.now())
+
+    def _press(self, viewer: Viewer, run_id: str, *, plan_digest: str = "", by_agent: bool = False, wait: bool = False) -> None:
+        # Whoever waits calls the host in this thread; workers leave the run alone for as long as a lease would hold.
+        head_start = self._parts.pace.lease if wait else timedelta()
+        asker = asker_of(viewer, by_agent=by_agent)
+        pressed = self._applier.press(viewer.tenant, run_id, asker, plan_digest=plan_digest, head_start=head_start)
+        if wait and pressed.is_begun:
+            self.worker.deliver(viewer.tenant, run_id)
+
+    def _answer(self, viewer: Viewer, claim: Claim) -> RunView:
+        try:
+            return view(self._parts, viewer, claim.run.run_id, replayed=claim.is_replay)
+        except NotFound:
+            raise RunNotAllowed("The same is under way already, asked for by somebody else.") from None

@@ -1,0 +1,106 @@
+"""The policy is asked on fresh facts, and whatever goes wrong with the question is a no."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from surefoot.actions.parts import AGENT_ROLE, ActionParts
+from surefoot.core.errors import SurefootError
+from surefoot.domain.actions import ActionSpec, AutonomyLevel
+from surefoot.domain.identity import TenantId, Viewer
+from surefoot.domain.runs import (
+    DecisionRecord,
+    PolicyDecision,
+    PolicyEffect,
+    PolicyQuestion,
+    PolicyReason,
+    Run,
+    RunKind,
+    Stage,
+)
+
+_ROLE = "role:"
+# Facts under this name are ours, kept to go on with a run in its presser's name; the policy never sees them.
+_ASKER = "asker"
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """In whose name the policy is asked."""
+
+    user: str
+    roles: frozenset[str] = frozenset()
+    is_agent: bool = False
+
+
+def roles_of(viewer: Viewer) -> frozenset[str]:
+    """The viewer's roles, without their prefix."""
+    return frozenset(each.removeprefix(_ROLE) for each in viewer.principals if each.startswith(_ROLE))
+
+
+def asker_of(viewer: Viewer, *, by_agent: bool = False) -> Asker:
+    """The viewer, pressing themselves or through an agent."""
+    roles = roles_of(viewer)
+    return Asker(viewer.user, roles, by_agent or AGENT_ROLE in roles)
+
+
+def asker_before(records: list[DecisionRecord], run: Run) -> Asker:
+    """Whoever was asked about last in this run: the scheduler goes on in their name, with their roles and no others."""
+    for record in reversed(records):
+        kept = record.facts.get(_ASKER)
+        if record.stage in (Stage.SIMULATE, Stage.APPLY, Stage.UNDO) and isinstance(kept, Mapping):
+            roles = kept.get("roles")
+            known = frozenset(map(str, roles)) if isinstance(roles, list) else frozenset[str]()
+            return Asker(run.maker, known, is_agent=kept.get("is_agent") is not False)
+    return Asker(run.maker, is_agent=bool(run.agent))
+
+
+def stage_of(run: Run) -> Stage:
+    """At which stage the policy is asked before this run has its effect."""
+    return Stage.UNDO if run.kind is RunKind.UNDO else Stage.APPLY
+
+
+def decided(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run, stage: Stage, asker: Asker) -> DecisionRecord:
+    """The policy's word on this run now. Any error is a no; a switched-off action is a no, but for its undo."""
+    now = parts.clock.now()
+    switched_off = None if stage is Stage.UNDO else switch_reason(parts, tenant, run)
+    try:
+        facts = dict(parts.facts.compute(tenant, spec, run, stage, now))
+    except SurefootError as error:
+        # Facts that cannot be computed must not open anything; what went wrong is kept with the decision.
+        decision = PolicyDecision(PolicyEffect.DENY, parts.policy.fingerprint, errors=(f"facts: {error}",))
+        return _record(run, stage, decision, {}, asker, now)
+    question = PolicyQuestion(stage, run.env, run.action, asker.user, asker.roles, asker.is_agent, facts)
+    decision = parts.policy.decide(tenant, question)
+    if decision.errors:
+        decision = replace(decision, effect=PolicyEffect.DENY)
+    if switched_off is not None:
+        off = PolicyReason("kill-switch", f"The action is switched off: {switched_off}", "Ask an administrator to switch it on.")
+        decision = replace(decision, effect=PolicyEffect.DENY, reasons=(off, *decision.reasons))
+    return _record(run, stage, decision, facts, asker, now)
+
+
+def switch_reason(parts: ActionParts, tenant: TenantId, run: Run) -> str | None:
+    """Why the run's action is switched off; None when it is not."""
+    with parts.store.begin() as work:
+        return work.runs.switched_off(tenant, run.env, run.action)
+
+
+def level_of(parts: ActionParts, tenant: TenantId, spec: ActionSpec) -> AutonomyLevel:
+    """How far the agent may go: what the log has earned the action, never beyond its file; one click before any evidence."""
+    with parts.store.begin() as work:
+        earned = work.runs.autonomy(tenant, spec.name) or AutonomyLevel.ONE_CLICK
+    return min(earned, spec.autonomy_max, key=lambda level: level.rank)
+
+
+def said(record: DecisionRecord) -> str:
+    """The decision in words for whoever asked."""
+    reasons = [f"{each.reason} {each.remedy}".strip() for each in record.decision.reasons]
+    return " ".join(reasons or record.decision.errors or ["No rule allows it."])
+
+
+def _record(
+    run: Run, stage: Stage, decision: PolicyDecision, facts: Mapping[str, object], asker: Asker, now: datetime
+) -> DecisionRecord:
+    kept = {**facts, _ASKER: {"roles": sorted(asker.roles), "is_agent": asker.is_agent}}
+    return DecisionRecord(run.run_id, stage, decision, kept, now)
