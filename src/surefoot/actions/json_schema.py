@@ -258,6 +258,8 @@ def _sentence(error: jsonschema_rs.ValidationError) -> str:
             return f"must be of type {' or '.join(first)}."
         case "enum":
             return f"must be one of {', '.join(map(str, first))[:400]}."
+        case "const":
+            return f"must be {str(first)[:200]}."
         case "pattern":
             return f"must match {first[:MAX_PATTERN_CHARACTERS]}."
         case "format":
