@@ -72,6 +72,13 @@ class SqliteDeliveries:
         with self._transaction("DEFERRED") as connection:
             yield connection
 
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction of the host itself, beside every delivery; committed when the block ends, rolled back when it raises."""
+        with self._transaction("IMMEDIATE") as connection:
+            yield connection
+            connection.commit()
+
     def of_run(self, run_id: str) -> StoredReply | None:
         """See DeliveryLedger. Waits for the write lock, so that a delivery that another process is just committing is seen."""
         with self._lock:
