@@ -11,8 +11,9 @@ CHROMIUM = Path(os.environ.get("SUREFOOT_TEST_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Not for longer than a module: while it is there, no other test of the process can run an event loop."""
     if not CHROMIUM.exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}; install it to run the journeys")
     with sync_playwright() as playwright:
