@@ -41,7 +41,7 @@ class SurfacePolicy:
 
     lanes: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict)
     deadline_seconds: float = 8.0
-    escalate_floor: float = 0.35
+    escalate_floor: float = 0.45
     thin_margin: float = 0.0
     max_claims: int = 6
     max_answer_characters: int = 1_200

@@ -10,7 +10,7 @@ from surefoot.domain.documents import ChunkId
 from surefoot.evals import metrics
 from surefoot.evals.corpora import ChunkMap
 from surefoot.evals.datasets import ForeignQuestion, Question
-from surefoot.evals.floors import FloorRow, Held, floor_rows
+from surefoot.evals.floors import FloorRow, FloorTrials, Held, floor_rows
 from surefoot.evals.intervals import Estimate, bootstrap_auroc, wilson
 from surefoot.evals.model_use import Asked, ModelUse, citations, is_uncited, model_use
 
@@ -275,16 +275,17 @@ def _separations(source: str, trials: Sequence[Trial]) -> list[Separation]:
 
 
 def _floors(source: str, trials: Sequence[Trial], lowest: float | None) -> list[FloorRow]:
-    """The floors over present and removed questions, which are equally many: of the two, one should be answered."""
+    """The floors over present and removed questions, which are equally many, and over every foreign one."""
     if lowest is None:
         return []
-    asked = [trial for kind in (Condition.PRESENT, Condition.REMOVED) for trial in _of(trials, source, kind)]
-    return floor_rows(source, [_held(trial) for trial in asked], lowest=lowest)
+    present, removed = ([_held(t) for t in _of(trials, source, kind)] for kind in (Condition.PRESENT, Condition.REMOVED))
+    foreign = [_held(trial) for trial in trials if trial.condition is Condition.FOREIGN]
+    return floor_rows(FloorTrials(source, present, removed, foreign), lowest=lowest)
 
 
 def _held(trial: Trial) -> Held:
     hits = trial.cites_gold_page if trial.cites_gold_section is None else trial.cites_gold_section
-    return Held(trial.asked, is_answerable=trial.condition is Condition.PRESENT, is_right=trial.answered and bool(hits))
+    return Held(trial.asked, is_right=trial.answered and bool(hits))
 
 
 def _curves(source: str, trials: Sequence[Trial]) -> list[Curve]:

@@ -144,7 +144,7 @@ def _models(report: AnswersReport) -> list[str]:
 
 
 def _floors(report: AnswersReport) -> list[str]:
-    header = ("floor", "least", "asked", "", "answered", "", "right", "", "false answers", "", "$ a question")
+    header = ("floor", "least", "asked", "", "answered", "", "right", "", "removed", "", "foreign", "", "$ a question")
     rows = [
         (
             row.source,
@@ -152,7 +152,8 @@ def _floors(report: AnswersReport) -> list[str]:
             *_with_interval(row.asked_share),
             *_with_interval(row.answered),
             *_with_interval(row.right),
-            *_with_interval(row.false_answers),
+            *_with_interval(row.removed),
+            *_with_interval(row.foreign),
             f"{row.cost_usd_per_question:.6f}",
         )
         for row in report.floors

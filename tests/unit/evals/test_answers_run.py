@@ -175,8 +175,9 @@ def test_floors_are_reported_only_when_models_were_asked_and_count_present_again
     floors = {row.floor: row for row in summarise(trials, escalate_floor=0.2).floors}
     assert min(floors) == 0.2
     shares = {
-        floor: [share and share.value for share in (row.asked_share, row.right, row.false_answers)]
+        floor: [share and share.value for share in (row.asked_share, row.right, row.removed, row.foreign)]
         for floor, row in floors.items()
     }
-    assert (shares[0.3], shares[0.35], shares[0.5]) == ([1.0, 1.0, 1.0], [0.5, 1.0, 0.0], [0.0, 0.0, 0.0])
+    assert (shares[0.3], shares[0.35]) == ([1.0, 1.0, 1.0, 1.0], [0.5, 1.0, 0.0, 1.0])
+    assert (shares[0.45], shares[0.5]) == ([0.5, 1.0, 0.0, 1.0], [0.0, 0.0, 0.0, 0.0])
     assert (floors[0.3].cost_usd_per_question, floors[0.35].cost_usd_per_question) == (1e-6, 5e-7)

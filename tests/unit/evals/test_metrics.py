@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
@@ -24,6 +24,7 @@ def split(pairs: list[tuple[Left, Right]]) -> tuple[list[Left], list[Right]]:
     return [left for left, _ in pairs], [right for _, right in pairs]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.data(), st.integers(1, 12))
 def test_ndcg_agrees_with_scikit_learn(size: int, data: st.DataObject, k: int) -> None:
     ranking = [str(i) for i in range(size)]
@@ -60,6 +61,7 @@ def test_a_ranking_that_names_an_id_twice_is_refused(metric: object) -> None:
         metric(["a"], set())  # type: ignore[operator]
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_auroc_agrees_with_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
     labels, scores = split(pairs)
@@ -69,6 +71,7 @@ def test_auroc_agrees_with_scikit_learn(pairs: list[tuple[bool, float]]) -> None
         assert metrics.auroc(labels, scores) == pytest.approx(reference.roc_auc_score(labels, scores))
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_average_precision_agrees_with_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
     labels, scores = split(pairs)
@@ -78,6 +81,7 @@ def test_average_precision_agrees_with_scikit_learn(pairs: list[tuple[bool, floa
         assert metrics.average_precision(labels, scores) == pytest.approx(reference.average_precision_score(labels, scores))
 
 
+@settings(deadline=None)
 @given(PAIRED)
 def test_balanced_accuracy_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
     labels, predictions = split(pairs)
@@ -89,6 +93,7 @@ def test_balanced_accuracy_agrees_with_scikit_learn(pairs: list[tuple[bool, bool
         )
 
 
+@settings(deadline=None)
 @given(PAIRED)
 def test_f1_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
     labels, predictions = split(pairs)
@@ -98,6 +103,7 @@ def test_f1_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
         assert metrics.f1(labels, predictions) == pytest.approx(reference.f1_score(labels, predictions))
 
 
+@settings(deadline=None)
 @given(LABELLED)
 def test_brier_agrees_with_scikit_learn(pairs: list[tuple[bool, float]]) -> None:
     labels, scores = split(pairs)
@@ -116,6 +122,7 @@ def test_calibration_error_is_zero_when_stated_and_observed_shares_agree() -> No
     assert metrics.expected_calibration_error([True, False, True, True], [0.5, 0.5, 1.0, 1.0]) == 0.0
 
 
+@settings(deadline=None)
 @given(LABELLED, st.floats(0.01, 1))
 def test_risk_is_the_share_of_wrong_items_at_or_above_the_threshold(pairs: list[tuple[bool, float]], coverage: float) -> None:
     correct, confidences = split(pairs)
