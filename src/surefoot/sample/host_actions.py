@@ -115,8 +115,6 @@ def _suggest_upgrade(arguments: Arguments, workspace: Workspace, call: HostCall)
     wanted = str(arguments["to_plan"])
     if _PLANS.index(wanted) <= _PLANS.index(account["plan"]):
         raise Refused(f"{account['name']} has the plan {account['plan']!r}, which is no lower than {wanted!r}.")
-    if arguments["region"] != account["region"]:
-        raise Refused(f"{account['name']} is kept in the region {account['region']!r}, not in {arguments['region']!r}.")
     terms = _copied(arguments, "account_id", "to_plan", "billing", "discount_percent", "valid_until", "region")
     workspace.write(f"upgrade_offer/{call.run_id}", {**terms, "state": "open"})
     summary = (
