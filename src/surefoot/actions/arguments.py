@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 
 import jsonschema_rs
 
-from surefoot.actions.json_schema import NORMALISERS, compiled, place, value_problems
+from surefoot.actions.json_schema import NORMALISERS, compiled, place, schema_size, value_problems
 from surefoot.core.errors import InvalidAction, InvalidInput
 from surefoot.core.ids import digest
 from surefoot.core.strict_json import parse_json
@@ -20,12 +20,23 @@ MAX_DEPTH = 16
 MAX_VALUES = 4000
 _MAX_INTEGER = 2**53 - 1
 _MOST_PROBLEMS = 3
+# Values times schemas up to which all reasons of a refusal are looked for; beyond it the first must do.
+_CHEAP_CHECKS = 4000
 _MAX_READABLE_KEY = 200
 _MAX_COMPILED = 1000
 _PATH = re.compile(r"(?:(?P<function>iso_week|date)\()?args\.(?P<name>[a-z][a-z0-9_]*)\)?")
 _UTC_MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z", re.ASCII)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_compiled: dict[str, tuple[Mapping[str, Json], jsonschema_rs.Draft202012Validator]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    schema: Mapping[str, Json]
+    validator: jsonschema_rs.Draft202012Validator
+    size: int
+
+
+_compiled: dict[str, _Compiled] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +55,13 @@ def validated(spec: ActionSpec, value: bytes | Mapping[str, Json]) -> Arguments:
     4,000 values, duplicate keys, numbers that are no JSON or beyond 2^53, lone surrogates, and whatever the schema refuses.
     """
     given = _parsed(spec, value) if isinstance(value, bytes) else value
-    _Size(spec).check(given, ())
+    size = _Size(spec)
+    size.check(given, ())
     plain = _normalised(given, spec.schema)
     _refuse_too_large(spec, plain)
-    problems = value_problems(_validator(spec), plain, "args", most=_MOST_PROBLEMS)
+    ours = _compiled_for(spec)
+    most = _MOST_PROBLEMS if size.values * ours.size <= _CHEAP_CHECKS else 1
+    problems = value_problems(ours.validator, plain, "args", most=most)
     if problems:
         raise InvalidAction(f"{spec.name}: " + " ".join(f"{p.place} {p.sentence}" for p in problems))
     for path, text in _annotated(plain, spec.schema, "x-normalize", ()):
@@ -98,11 +112,11 @@ class _Size:
 
     def __init__(self, spec: ActionSpec) -> None:
         self._spec = spec
-        self._values = 0
+        self.values = 0
 
     def check(self, value: Json, path: tuple[str | int, ...]) -> None:
-        self._values += 1
-        if self._values > MAX_VALUES:
+        self.values += 1
+        if self.values > MAX_VALUES:
             raise self._refusal((), f"hold more than {MAX_VALUES} values.")
         if len(path) > MAX_DEPTH:
             raise self._refusal(path[:3], f"is nested more than {MAX_DEPTH} levels deep.")
@@ -152,16 +166,16 @@ def _refuse_too_large(spec: ActionSpec, value: Json) -> None:
         raise InvalidAction(f"{spec.name}: args are larger than {MAX_ARGUMENT_BYTES} bytes.")
 
 
-def _validator(spec: ActionSpec) -> jsonschema_rs.Draft202012Validator:
+def _compiled_for(spec: ActionSpec) -> _Compiled:
     """The action's validator, compiled once for each schema."""
     known = _compiled.get(spec.schema_hash)
-    if known is not None and known[0] is spec.schema:
-        return known[1]
-    validator = compiled(spec.schema)
+    if known is not None and known.schema is spec.schema:
+        return known
+    made = _Compiled(spec.schema, compiled(spec.schema), schema_size(spec.schema))
     if len(_compiled) >= _MAX_COMPILED:
         _compiled.clear()
-    _compiled[spec.schema_hash] = (spec.schema, validator)
-    return validator
+    _compiled[spec.schema_hash] = made
+    return made
 
 
 def _normalised(value: Json, schema: Json) -> Json:

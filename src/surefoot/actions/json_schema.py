@@ -65,8 +65,23 @@ def compiled(schema: Mapping[str, Json]) -> jsonschema_rs.Draft202012Validator:
 
 
 def value_problems(validator: jsonschema_rs.Draft202012Validator, value: Json, root: str, *, most: int) -> list[Problem]:
-    """Up to `most` reasons why the value is not valid, each at its place below `root`, without quoting the value."""
-    return [Problem(place(root, error.instance_path), _sentence(error)) for error in islice(validator.iter_errors(value), most)]
+    """Up to `most` reasons why the value is not valid, each at its place below `root`, without quoting the value.
+
+    Looking for more than one costs the engine every reason there is, about 50 microseconds each; ask for one where the value
+    or the schema is large.
+    """
+    if most > 1:
+        return [_problem(error, root) for error in islice(validator.iter_errors(value), most)]
+    try:
+        validator.validate(value)
+    except jsonschema_rs.ValidationError as error:
+        return [_problem(error, root)]
+    return []
+
+
+def schema_size(schema: Mapping[str, Json]) -> int:
+    """How many schemas this one stands for with every `$ref` written out; for schemas without a problem."""
+    return _Walk(schema).size()
 
 
 def schema_problems(schema: Json, root: str) -> list[Problem]:
@@ -132,9 +147,8 @@ class _Walk:
 
     def check_references(self, at: str) -> None:
         """No `$ref` leads back to itself, and all written out stay within MAX_EXPANDED_SCHEMAS."""
-        sizes: dict[str, int] = {}
         try:
-            size = self._size(self._root, (), sizes)
+            size = self.size()
         except RecursionError:
             self._add(at, "has a $ref that leads back to itself; arguments are never recursive")
             return
@@ -142,6 +156,10 @@ class _Walk:
             self._add(at, f"stands for more than {MAX_EXPANDED_SCHEMAS} schemas once every $ref is written out")
         if self._patterns > MAX_PATTERNS:
             self._add(at, f"has more than {MAX_PATTERNS} patterns")
+
+    def size(self) -> int:
+        """How many schemas it is with every `$ref` written out. Raises RecursionError where one leads back to itself."""
+        return self._size(self._root, (), {})
 
     def _size(self, schema: Json, above: tuple[str, ...], sizes: dict[str, int]) -> int:
         if not isinstance(schema, Mapping):
@@ -232,6 +250,10 @@ def _children(schema: Mapping[str, Json]) -> Iterator[tuple[str, Json, bool]]:
         named = schema.get(keyword)
         for name, child in named.items() if isinstance(named, Mapping) else ():
             yield f".{keyword}.{_name(name)}", child, keyword == "properties"
+
+
+def _problem(error: jsonschema_rs.ValidationError, root: str) -> Problem:
+    return Problem(place(root, error.instance_path), _sentence(error))
 
 
 def _is_plain_name(text: Json) -> bool:

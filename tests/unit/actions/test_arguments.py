@@ -151,6 +151,18 @@ def test_a_pattern_made_to_backtrack_does_not() -> None:
     refusal({**ARGUMENTS, "note": "a" * 50_000 + "!"}, spec)
 
 
+def test_a_schema_of_many_branches_does_not_multiply_with_many_values() -> None:
+    # Every branch of every item has its own reason to refuse; all of them together would be a minute and gigabytes.
+    branch = {"type": "object", "additionalProperties": False}
+    branches = [{**branch, "properties": {f"p{n}": {"const": n}}} for n in range(900)]
+    spec = spec_of(("properties/tags", {"type": "array", "items": {"anyOf": branches}}))
+    assert "args.tags[0] does not satisfy anyOf" in refusal({**ARGUMENTS, "tags": [{"p899": 1}] * 1900}, spec)
+
+
+def test_a_refusal_names_up_to_three_places() -> None:
+    assert refusal({"tags": [1, 2, 3, 4], "count": "x"}).count("args") == 3
+
+
 def test_a_refusal_never_repeats_a_value() -> None:
     for name in ("user_id", "send_at", "note", "count", "tags"):
         assert "abcdef0123456789" not in refusal({**ARGUMENTS, name: [SECRET] if name == "note" else SECRET * 2})
