@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -52,12 +53,20 @@ def _shape(connection: Connection) -> dict[str, object]:
     return {
         table: (
             found.get_pk_constraint(table)["constrained_columns"],
-            sorted((str(index["name"]), index["column_names"]) for index in found.get_indexes(table)),
+            sorted(
+                (str(index["name"]), index["column_names"], index["unique"], _condition(index.get("dialect_options", {})))
+                for index in found.get_indexes(table)
+            ),
             sorted((str(key["name"]), key["constrained_columns"], key["options"]) for key in found.get_foreign_keys(table)),
             [(column["name"], column["nullable"], repr(column["type"])) for column in found.get_columns(table)],
         )
         for table in sorted(METADATA.tables)
     }
+
+
+def _condition(options: Mapping[str, object]) -> str:
+    """Which rows a partial index holds."""
+    return next((str(value) for name, value in options.items() if name.endswith("_where")), "")
 
 
 def test_the_migrated_schema_is_the_metadata(empty_database_url: str) -> None:

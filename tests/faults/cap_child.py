@@ -51,7 +51,7 @@ class Holder:
                 say("committed" if committed else "released", name)
 
     def _holds(self, name: str) -> bool:
-        # Every tenth holder asks for the account alone, and not all name the caps in one order: the store must not rely on it.
+        # A tenth asks for the account alone, and not all name the caps in one order: the store must not rely on it.
         caps = [hold("usr_1", cap="user", most=MOST), hold("acc_1", cap="account", most=MOST_OF_ACCOUNT)]
         self._random.shuffle(caps)
         wanted = caps if self._random.random() < 0.9 else [cap for cap in caps if cap.cap_id == "account"]

@@ -11,7 +11,7 @@ from surefoot.adapters.sql.caps import SqlCaps
 from surefoot.adapters.sql.plans import SqlPlans
 from surefoot.adapters.sql.run_queue import SqlRunQueue
 from surefoot.adapters.sql.schema.columns import TENANT
-from surefoot.adapters.sql.schema.runs import runs
+from surefoot.adapters.sql.schema.runs import IS_LIVE, REVERSES, runs
 from surefoot.adapters.sql.switches import SqlSwitches
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.adapters.sql.upsert import inserting
@@ -26,17 +26,8 @@ _GET = _ALL.where(runs.c.run_id == bindparam("run"))
 _BY_KEY = _ALL.where(
     runs.c.env == bindparam("env"), runs.c.idem_scope == bindparam("scope"), runs.c.idem_key == bindparam("idem")
 )
-_LIVE_ONE = _ALL.where(
-    runs.c.env == bindparam("env"),
-    runs.c.natural_key == bindparam("natural"),
-    runs.c.natural_key != "",
-    runs.c.state.in_(sorted(state.value for state in LIVE)),
-)
-_REVERSING = _ALL.where(
-    runs.c.reverses == bindparam("reverses"),
-    runs.c.reverses != "",
-    runs.c.state.not_in(sorted(state.value for state in GAVE_UP)),
-)
+_LIVE_ONE = _ALL.where(runs.c.env == bindparam("env"), runs.c.natural_key == bindparam("natural"), IS_LIVE)
+_REVERSING = _ALL.where(runs.c.reverses == bindparam("reverses"), REVERSES)
 _SWAP = (
     update(runs)
     .where(runs.c.tenant_id == TENANT, runs.c.run_id == bindparam("run"), runs.c.version == bindparam("seen"))

@@ -27,8 +27,9 @@ def _states(states: frozenset[str]) -> str:
 
 
 # Both are conditions of unique indexes, so what is live and what gave up is in the schema: another list needs a migration.
-_IS_LIVE = text(f"natural_key <> '' AND state IN ({_states(LIVE)})")
-_REVERSES = text(f"reverses <> '' AND state NOT IN ({_states(GAVE_UP)})")
+# Statements repeat them to the letter, for only then does a database look the rows up in those indexes.
+IS_LIVE = text(f"natural_key <> '' AND state IN ({_states(LIVE)})")
+REVERSES = text(f"reverses <> '' AND state NOT IN ({_states(GAVE_UP)})")
 
 runs = Table(
     "runs",
@@ -65,10 +66,10 @@ runs = Table(
         "env",
         "natural_key",
         unique=True,
-        sqlite_where=_IS_LIVE,
-        postgresql_where=_IS_LIVE,
+        sqlite_where=IS_LIVE,
+        postgresql_where=IS_LIVE,
     ),
-    Index("ix_runs_reverses", "tenant_id", "reverses", unique=True, sqlite_where=_REVERSES, postgresql_where=_REVERSES),
+    Index("ix_runs_reverses", "tenant_id", "reverses", unique=True, sqlite_where=REVERSES, postgresql_where=REVERSES),
     Index(None, "tenant_id", "maker", "run_id"),
     Index(None, "tenant_id", "state", "run_id"),
 )
