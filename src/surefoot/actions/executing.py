@@ -1,7 +1,7 @@
 """The worker: takes runs that wait, calls the host under one delivery id, and goes on wherever another worker died."""
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from surefoot.actions.applying import Applier
 from surefoot.actions.calling import call_hash, host_call, outcome_of
@@ -107,8 +107,7 @@ class Worker:
         elif checks_first:
             self._note_start(tenant, delivery)
         reply = self._asked(tenant, delivery, operation)
-        if operation == _STATUS and isinstance(reply, HostNever) and delivery.run.state is RunState.APPLYING:
-            # Somebody died between saying that they would call and calling; the host has seen nothing of it.
+        if operation == _STATUS and isinstance(reply, HostNever) and self._may_deliver_again(delivery, checks_first):
             operation = delivery.operation
             reply = self._asked(tenant, delivery, operation)
         self._parts.at("called")
@@ -133,6 +132,17 @@ class Worker:
         connector = spec.connector if spec else _NOWHERE
         call = host_call(tenant, connector, run, preconditions=plan.preconditions, changes=changes, undo_handle=handle)
         return _Delivery(run, plan, tuple(attempts), call, spec, host)
+
+    def _may_deliver_again(self, delivery: _Delivery, checks_first: bool) -> bool:
+        """Whether a call that the host has never seen is made again. A host that knows deliveries then answers for good, and a
+        copy that was on its way all the time finds its place taken; with another host a late copy would be a second effect.
+        """
+        if checks_first:
+            return delivery.run.state is RunState.APPLYING
+        return self._parts.clock.now() < self._gives_up_at(delivery)
+
+    def _gives_up_at(self, delivery: _Delivery) -> datetime:
+        return (delivery.plan.consumed_at or delivery.plan.created_at) + self._parts.pace.settle_within
 
     def _note_start(self, tenant: TenantId, delivery: _Delivery) -> None:
         with self._parts.store.begin() as work:
@@ -168,8 +178,7 @@ class Worker:
                     after = failed(self._parts, work, tenant, run, outcome_of(reply))
                 case _:
                     wait = self._pause(delivery, reply)
-                    begun_at = delivery.plan.consumed_at or delivery.plan.created_at
-                    gives_up = now >= begun_at + self._parts.pace.settle_within
+                    gives_up = now >= self._gives_up_at(delivery)
                     after = unknown(self._parts, work, tenant, run, due_at=now + wait, gives_up=gives_up)
             self._parts.at("settled:before-commit")
             work.commit()

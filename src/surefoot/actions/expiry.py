@@ -15,6 +15,7 @@ from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.runs import Receipt, Run, RunState
 
 _PAGE = 200
+_UNDER_WAY = frozenset({RunState.APPLYING, RunState.UNKNOWN, RunState.NEEDS_HUMAN})
 
 
 class Expiry:
@@ -27,7 +28,12 @@ class Expiry:
         """Runs whose time is over are expired, and applied ones that cannot be undone any more are final; returns how many."""
         late = [run for run in self._all(tenant, None, STOPPABLE) if run.deadline <= now]
         count = sum(self._moved(tenant, run, RunState.EXPIRED, SYSTEM, "its time is over") for run in late)
-        for run in self._all(tenant, None, frozenset({RunState.APPLIED})):
+        # Read before who is being undone: an undo that begins between the two reads changes its original's row, which is seen.
+        done = list(self._all(tenant, None, frozenset({RunState.APPLIED})))
+        being_undone = {run.reverses for run in self._all(tenant, None, _UNDER_WAY)}
+        for run in done:
+            if run.run_id in being_undone:
+                continue
             with self._parts.store.begin() as work:
                 receipt = work.runs.receipt(tenant, run.run_id)
             if receipt is None or receipt.undo_until is None or receipt.undo_until <= now:

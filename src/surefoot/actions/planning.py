@@ -107,7 +107,8 @@ class Planner:
                 if (standing.env, standing.idem_scope, standing.idem_key) == (run.env, run.idem_scope, run.idem_key):
                     return self._same_key(standing, run, now)
                 if standing.state not in STOPPABLE or now < standing.deadline:
-                    return Claim(standing, is_open=False)
+                    is_ours = (standing.maker, standing.idem_fingerprint) == (run.maker, run.idem_fingerprint)
+                    return Claim(standing, is_open=is_ours and self._is_abandoned(standing, now))
                 # Its time is over and nobody has said so yet; it must not stand in anybody's way.
                 moved(self._parts, work, tenant, replace(standing, state=RunState.EXPIRED), SYSTEM)
             told = summary(run)
@@ -123,12 +124,16 @@ class Planner:
     def _same_key(self, standing: Run, run: Run, now: datetime) -> Claim:
         if standing.idem_fingerprint != run.idem_fingerprint:
             raise IdempotencyMismatch(f"The Idempotency-Key {run.idem_key[:60]!r} was used for another request; take a new key.")
+        return Claim(standing, is_open=self._is_abandoned(standing, now), is_replay=True)
+
+    def _is_abandoned(self, standing: Run, now: datetime) -> bool:
+        """Whether whoever proposed the run died before it was planned. Raises RunInProgress while they may be at it."""
         if standing.state is not RunState.PROPOSED:
-            return Claim(standing, is_open=False, is_replay=True)
+            return False
         wait = (standing.created_at + self._parts.pace.proposing - now).total_seconds()
         if wait > 0:
             raise RunInProgress(retry_after_seconds=int(wait) + 1)
-        return Claim(standing, is_open=True, is_replay=True)
+        return True
 
     def plan(self, tenant: TenantId, run: Run, spec: ActionSpec, asker: Asker) -> Run:
         """The run, no longer proposed (or suggested): denied, suggested, failed, planned or awaiting approval."""
@@ -137,7 +142,8 @@ class Planner:
         effect = record.decision.effect
         if effect is PolicyEffect.DENY:
             return self.keep(tenant, run, [RunState.DENIED], record)
-        is_bound = effect is PolicyEffect.SUGGEST_ONLY or level_of(self._parts, tenant, spec) is AutonomyLevel.SUGGEST
+        level = level_of(self._parts, tenant, spec)
+        is_bound = effect is PolicyEffect.SUGGEST_ONLY or level is AutonomyLevel.SUGGEST
         if asker.is_agent and is_bound and run.state is RunState.PROPOSED:
             return self.keep(tenant, run, [RunState.SUGGESTED], record)
         call = host_call(tenant, spec.connector, run)
@@ -148,7 +154,11 @@ class Planner:
         understood = self._understood(run, spec, reply)
         if isinstance(understood, str):
             return self.refuse(tenant, run, record, call, understood, reply.status)
-        needs_approval = spec.approval.mode is ApprovalMode.REQUIRED or record.decision.needs_approval
+        by_person = record
+        if asker.is_agent and level is not AutonomyLevel.UNATTENDED:
+            # Below unattended a person presses the button, and whether they need a second one is asked about them.
+            by_person = decided(self._parts, tenant, spec, run, Stage.SIMULATE, replace(asker, is_agent=False))
+        needs_approval = spec.approval.mode is ApprovalMode.REQUIRED or by_person.decision.needs_approval
         # An approver needs longer than a click; that the plan is still true is what its etags say.
         ttl = spec.approval.ttl if needs_approval else spec.simulate_ttl
         plan = self.made(understood, spec, reply, reply.before, expires_at=record.at + ttl)
