@@ -126,6 +126,11 @@ def reply_body(reply: HostReply) -> bytes:
     return problem_body(reply.status, "rejected" if isinstance(reply, HostRejected) else "undecided", reply.reason)
 
 
+def if_match(preconditions: Sequence[Precondition]) -> dict[str, str]:
+    """The etags as a header for gateways that read it, in the order of the body; hosts go by the signed body."""
+    return {"If-Match": ", ".join(f'"{one.etag}"' for one in preconditions)} if preconditions else {}
+
+
 def problem_body(status: int, code: str, detail: str, members: Mapping[str, Json] | None = None) -> bytes:
     """A problem document (RFC 9457) with a stable `code`."""
     return canonical({"type": "about:blank", "status": status, "code": code, "detail": detail, **(members or {})})
