@@ -35,6 +35,7 @@ class Writer:
     characters: int = 40
     on_call: Callable[[], None] = lambda: None
     on_piece: Callable[[], None] = lambda: None
+    on_close: Callable[[], None] = lambda: None
     prompts: list[ReadPrompt] = field(default_factory=list)
     requests: list[ModelRequest] = field(default_factory=list)
     pieces: int = 0
@@ -72,6 +73,7 @@ class Writer:
         finally:
             self.running -= 1
             self.closed += 1
+            self.on_close()
 
     async def aclose(self) -> None:
         """There was never a connection."""
