@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from surefoot.actions.probe_session import ProbeClient
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
 from surefoot.assistant.climbing import Climber
@@ -163,6 +164,13 @@ def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: Model
         metrics=adapters.metrics,
         warm=adapters.warm,
     )
+
+
+def probe_client(settings: Settings, base_url: str) -> ProbeClient:
+    """What `surefoot actions probe` calls a host with. Raises InvalidSettings for a URL that could not be called."""
+    from surefoot.adapters.probe_client import HttpProbeClient
+
+    return HttpProbeClient(base_url, offline=settings.offline)
 
 
 def read_limits(settings: Settings) -> ReadLimits:

@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from surefoot.actions.registry import SHIPPED, check_folder
+from surefoot.cli.action_probes import probe
 from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line
 
-app = typer.Typer(name="actions", help="Actions: check their files.", no_args_is_help=True)
+app = typer.Typer(name="actions", help="Actions: check their files, probe a host.", no_args_is_help=True)
+app.command("probe")(probe)
 
 
 @app.command("check")
