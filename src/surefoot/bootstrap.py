@@ -1,13 +1,22 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
 import os
+import secrets
+import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
+from surefoot.actions.facts import ActionFacts, RuleCalendar
+from surefoot.actions.parts import ActionParts
 from surefoot.actions.probe_session import ProbeClient
+from surefoot.actions.registry import Registry, load_registry
+from surefoot.actions.rules_file import load_rules
+from surefoot.actions.service import Actions
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
 from surefoot.assistant.climbing import Climber
@@ -21,8 +30,11 @@ from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
 from surefoot.core.ids import digest
 from surefoot.core.settings import Settings
+from surefoot.domain.action_rules import NO_RULES, ActionRules
+from surefoot.domain.budgets import Account
 from surefoot.domain.identity import Principal, TenantId
-from surefoot.domain.policies import NO_MODELS, CatalogEntry, ModelPolicy
+from surefoot.domain.policies import DEFAULT_SURFACE, NO_MODELS, CatalogEntry, ModelPolicy
+from surefoot.governance.audit import AuditTrail
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
 from surefoot.llm.cache import AnswerCache
@@ -30,7 +42,7 @@ from surefoot.llm.policy_file import load_policy
 from surefoot.llm.prompts import load_prompts
 from surefoot.llm.router import Router
 from surefoot.llm.scripted import scripted_model
-from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, Fetcher, LanguageModel, Store
+from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, Fetcher, HostApp, LanguageModel, Store
 from surefoot.retrieval.freshness import FreshnessRule
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.readers import ReadLimits
@@ -63,6 +75,9 @@ class Surefoot:
     courier: Courier
     metrics: "PrometheusObserver"
     warm: Callable[[], None]
+    registry: Registry
+    actions: Actions
+    audit: AuditTrail
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -85,6 +100,7 @@ class Adapters:
     sink: EventSink
     metrics: "PrometheusObserver"
     models: Mapping[str, LanguageModel]
+    hosts: Mapping[str, HostApp] = field(default_factory=dict)
     # Loads what the first question would otherwise wait for; raises MissingDependency.
     warm: Callable[[], None] = lambda: None
 
@@ -97,14 +113,18 @@ def build(
     encoder: Encoder | None = None,
     policy: ModelPolicy | None = None,
     models: Mapping[str, LanguageModel] | None = None,
+    rules: ActionRules | None = None,
+    hosts: Mapping[str, HostApp] | None = None,
 ) -> Surefoot:
     """The product on these settings. A store or encoder passed in is used as it is; so are `policy`, else read from
-    settings.models_file, and `models` by name, else made from the policy's catalog.
+    settings.models_file, and `models` by name, else made from the policy's catalog; `rules`, else read from
+    settings.actions_file, and `hosts` that live in this process, beside those that the rules name.
 
     Opens no connection yet; raises InvalidSettings for what cannot be put together.
     """
     clock = clock or SystemClock()
     policy = load_policy(settings.models_file) if policy is None else policy
+    rules = load_rules(settings.actions_file) if rules is None else rules
     store = store or _store(settings)
     encoder = encoder or _encoder(settings)
     adapters = Adapters(
@@ -115,13 +135,21 @@ def build(
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
         models=_models(settings, policy) if models is None else models,
+        hosts={**_hosts(settings, rules, clock), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
     )
     answerer = Answerer(encoder, answer_threshold=settings.answer_threshold, scope_threshold=settings.scope_threshold)
-    return assemble(settings, clock, adapters, policy, answerer)
+    return assemble(settings, clock, adapters, policy, answerer, rules)
 
 
-def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: ModelPolicy, answerer: Answerer) -> Surefoot:
+def assemble(
+    settings: Settings,
+    clock: Clock,
+    adapters: Adapters,
+    policy: ModelPolicy,
+    answerer: Answerer,
+    rules: ActionRules = NO_RULES,
+) -> Surefoot:
     """The use cases over these adapters."""
     store, encoder = adapters.store, adapters.encoder
     searcher = Searcher(store, adapters.index, encoder, clock, _search_options(settings))
@@ -143,6 +171,8 @@ def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: Model
         freshness=_freshness(settings),
         observer=adapters.metrics,
     )
+    registry = load_registry(settings.action_schemas_dir)
+    audit = AuditTrail(store, _audit_key(settings))
     return Surefoot(
         settings=settings,
         clock=clock,
@@ -162,8 +192,66 @@ def assemble(settings: Settings, clock: Clock, adapters: Adapters, policy: Model
         handovers=Handovers(store, clock, conversations),
         courier=Courier(store, adapters.sink, clock),
         metrics=adapters.metrics,
+        registry=registry,
+        actions=_actions(settings, clock, adapters, registry, rules, budgets, audit),
+        audit=audit,
         warm=adapters.warm,
     )
+
+
+def _actions(
+    settings: Settings,
+    clock: Clock,
+    adapters: Adapters,
+    registry: Registry,
+    rules: ActionRules,
+    budgets: Budgets,
+    audit: AuditTrail,
+) -> Actions:
+    from surefoot.adapters.cedar_policy import CedarPolicy
+
+    def spent_share(tenant: TenantId) -> float:
+        """How much of the tenant's own budgets is spent; a viewer's own count for that viewer's questions alone."""
+        meters = budgets.state(tenant, Account(DEFAULT_SURFACE, "actions")).meters
+        return max((meter.share for meter in meters if not meter.key.viewer_hash), default=0.0)
+
+    return Actions(
+        ActionParts(
+            store=adapters.store,
+            registry=registry,
+            policy=CedarPolicy(settings.policies_dir),
+            facts=ActionFacts(adapters.store, rules, spent_share),
+            hosts=adapters.hosts,
+            trail=audit,
+            clock=clock,
+            calendar=RuleCalendar(rules),
+            worker_id=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+            check_first=frozenset(name for name, host in rules.hosts.items() if not host.knows_deliveries),
+        )
+    )
+
+
+def _hosts(settings: Settings, rules: ActionRules, clock: Clock) -> dict[str, HostApp]:
+    from surefoot.adapters.webhook_host import WebhookHost
+
+    return {
+        name: WebhookHost(host.url, host.secret_env, clock, offline=settings.offline, environ=os.environ)
+        for name, host in rules.hosts.items()
+    }
+
+
+def _audit_key(settings: Settings) -> bytes:
+    """The key of the audit chain, made when there is none yet; the file is mode 0600 and lies outside of the database."""
+    path = settings.audit_key_file or settings.data_dir / "keys" / "audit.key"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_hex(32).encode())
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise StoreUnavailable(f"The audit key {str(path)!r} cannot be read ({error.strerror}); set audit_key_file.") from error
 
 
 def probe_client(settings: Settings, base_url: str) -> ProbeClient:

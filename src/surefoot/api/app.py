@@ -1,6 +1,7 @@
 """The HTTP API over one product."""
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -16,8 +17,9 @@ from surefoot.api.deps import Face
 from surefoot.api.edge import Edge, check_origins
 from surefoot.api.limits import Admission
 from surefoot.api.openapi import describe
-from surefoot.api.routes import ask, budgets, conversations, documents, health, issuers, keys, metrics, pages, replies
+from surefoot.api.routes import actions, ask, budgets, conversations, documents, health, issuers, keys, metrics, pages, replies
 from surefoot.api.schemas.problems import Problem
+from surefoot.api.working import work_while_running
 from surefoot.bootstrap import Surefoot
 from surefoot.core.errors import MissingDependency
 
@@ -26,6 +28,7 @@ _log = logging.getLogger("surefoot.api")
 # Questions that may wait for each one that is being answered, and administrative calls at once.
 _WAITING_PER_PLACE = 4
 _ADMINISTRATION_PLACES = 8
+_WORKED_ON_PER_CORE = 2
 
 _DESCRIPTION = """
 Questions are answered from the tenant's own documents, cited to the character, or refused with the reason.
@@ -34,6 +37,14 @@ People ask with a **viewer token**: a JWT of at most 15 minutes that the host pr
 The tenant's backend ingests and administers with a **server key**. Tenant and rights come from these credentials alone.
 Every error is `application/problem+json`; its `type` opens a page that explains it.
 """
+
+
+def _questions(most: int) -> Admission:
+    """Places for questions. Fewer are worked on at once than may be inside, most of which wait for models: threads that compute
+    side by side on the same cores only make each other late.
+    """
+    at_once = min(most, _WORKED_ON_PER_CORE * (os.cpu_count() or 1))
+    return Admission(concurrent=at_once, waiting=most * (1 + _WAITING_PER_PLACE) - at_once)
 
 
 async def _warm(surefoot: Surefoot) -> None:
@@ -58,6 +69,9 @@ def create_app(surefoot: Surefoot) -> FastAPI:
                 if settings.events_seconds:
                     every = settings.events_seconds
                     background.start_soon(partial(deliver_while_running, surefoot.courier, every_seconds=every))
+                if settings.actions_seconds:
+                    pause = settings.actions_seconds
+                    background.start_soon(partial(work_while_running, surefoot.actions, surefoot.store, every_seconds=pause))
                 yield
                 background.cancel_scope.cancel()
         finally:
@@ -79,13 +93,11 @@ def create_app(surefoot: Surefoot) -> FastAPI:
     )
     app.state.face = Face(
         surefoot=surefoot,
-        questions=Admission(
-            concurrent=settings.max_concurrent_requests, waiting=settings.max_concurrent_requests * _WAITING_PER_PLACE
-        ),
+        questions=_questions(settings.max_concurrent_requests),
         administration=Admission(concurrent=_ADMINISTRATION_PLACES, waiting=_ADMINISTRATION_PLACES * _WAITING_PER_PLACE),
     )
     errors.install(app)
-    for routes in (ask, conversations, documents, replies, budgets, keys, issuers, health, metrics, pages):
+    for routes in (ask, actions, conversations, documents, replies, budgets, keys, issuers, health, metrics, pages):
         app.include_router(routes.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, clock=surefoot.clock, origins=origins, public_url=settings.public_url)

@@ -16,8 +16,8 @@ from surefoot.core.ids import new_id
 
 _log = logging.getLogger("surefoot.api")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-_CORS_METHODS = "GET, POST"
-_CORS_HEADERS = "Authorization, Content-Type, X-Request-Id"
+_CORS_METHODS = "GET, POST, DELETE"
+_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"
 _CORS_SECONDS = "600"
 
 STRICT_HEADERS = {
@@ -71,7 +71,7 @@ class Edge:
                     sent.add_vary_header("Origin")
                 if origin is not None and is_listed:
                     sent["Access-Control-Allow-Origin"] = origin
-                    sent["Access-Control-Expose-Headers"] = "X-Request-Id, Retry-After"
+                    sent["Access-Control-Expose-Headers"] = "ETag, Idempotent-Replayed, Retry-After, X-Request-Id"
             await send(message)
 
         if origin is not None and not is_listed and not _is_own(origin, headers):

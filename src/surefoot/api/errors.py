@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from surefoot.core import errors as tree
-from surefoot.core.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, SurefootError
+from surefoot.core.errors import InvalidInput, MethodNotAllowed, NotFound, Overloaded, SurefootError, UndoConflict
 
 _log = logging.getLogger("surefoot.api")
 _MAX_FIELD_PROBLEMS = 20
@@ -52,6 +52,8 @@ def problem(
     }
     if fields:
         body["errors"] = list(fields)
+    if isinstance(error, UndoConflict):
+        body["differences"] = [dict(difference) for difference in error.differences]
     sent = dict(headers or {})
     if error.status == 401:
         sent["WWW-Authenticate"] = "Bearer"

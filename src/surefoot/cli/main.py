@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from surefoot import __version__
-from surefoot.cli import access, actions, ask, budget, demo, doctor, documents, eval, ingest, init, keys, serve, token
+from surefoot.cli import access, actions, ask, audit, budget, demo, doctor, documents, eval, ingest, init, keys, runs, serve, token
 
 app = typer.Typer(
     name="surefoot",
@@ -40,7 +40,9 @@ app.command("serve")(serve.serve)
 app.command("token")(token.token)
 app.command("access")(access.access)
 app.command("budget")(budget.budget)
+actions.app.add_typer(runs.app)
 app.add_typer(actions.app, name="actions")
+app.add_typer(audit.app, name="audit")
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
 app.add_typer(eval.app, name="eval")

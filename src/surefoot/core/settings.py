@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from surefoot.core.errors import InvalidSettings
 
-_PATHS = frozenset({"data_dir", "models_file", "prompts_dir"})
+_PATHS = frozenset(
+    {"data_dir", "models_file", "prompts_dir", "actions_file", "action_schemas_dir", "policies_dir", "audit_key_file"}
+)
 ENV_PREFIX = "SUREFOOT_"
 FILE_NAME = "surefoot.toml"
 
@@ -65,6 +67,15 @@ class Settings(BaseModel):
         Path("models.toml"), description="Which models may be asked, how far and for how much; without it none is."
     )
     prompts_dir: Path | None = Field(None, description="Folder of prompts that replace the shipped ones; none means those.")
+    actions_file: Path = Field(
+        Path("actions.toml"), description="Which hosts actions reach, and when and for whom; without it none is reached."
+    )
+    action_schemas_dir: Path | None = Field(None, description="Folder of action files; none means those shipped.")
+    policies_dir: Path | None = Field(None, description="Folder of Cedar rules and their schema; none means those shipped.")
+    audit_key_file: Path | None = Field(
+        None, description="Key of the audit chain, best kept on another disk than the database; none means in data_dir."
+    )
+    actions_seconds: float = Field(2.0, ge=0, description="Pause between looks for runs that wait; 0 leaves them to others.")
     answer_cache_size: int = Field(4096, ge=0, description="Answers kept in memory for equal questions; 0 keeps none.")
 
     host: str = Field("127.0.0.1", description="Address `surefoot serve` listens on.")

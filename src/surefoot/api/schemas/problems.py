@@ -1,6 +1,6 @@
 """The one shape of every error (RFC 9457)."""
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from surefoot.api.schemas.texts import Shown
 
@@ -22,6 +22,9 @@ class Problem(Shown):
     detail: str = Field(description="What happened and what to do, for people.")
     request_id: str = Field(description="The X-Request-Id of this call; the log has it too.")
     retryable: bool = Field(description="Whether the same call may succeed later.")
+    differences: list[dict[str, JsonValue]] | None = Field(
+        None, description="What somebody changed since, three ways, when the code is undo_conflict."
+    )
     errors: list[FieldProblem] | None = Field(None, description="The fields that are wrong, when the code is invalid_input.")
 
     model_config = ConfigDict(
