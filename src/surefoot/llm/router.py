@@ -5,10 +5,11 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+from anyio.lowlevel import RunVar
 
 from surefoot.core.deadline import Deadline, Monotonic
 from surefoot.core.errors import InvalidSettings
@@ -43,9 +44,9 @@ class Purse(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RouterOptions:
-    """How patient the router is. `max_concurrent` calls of one model run at once, more wait within their deadline. No attempt
-    begins with less than `least_seconds` left, because it would be paid for and cut off. A timeout after less than
-    `fair_chance_seconds` does not count against the model.
+    """How patient the router is. `max_concurrent` calls of one model run at once in one event loop, more wait within their
+    deadline. No attempt begins with less than `least_seconds` left, because it would be paid for and cut off. A timeout after
+    less than `fair_chance_seconds` does not count against the model.
     """
 
     max_concurrent: int = 16
@@ -72,13 +73,29 @@ class Attempted:
     finish: FinishReason | None = None
 
 
+class _OfLoop(Generic[_Result]):
+    """A lock for each event loop: one that waits in another loop than it is let go in is never woken."""
+
+    def __init__(self, make: Callable[[], _Result]) -> None:
+        self._make = make
+        self._made: RunVar[_Result] = RunVar("lock")
+
+    def here(self) -> _Result:
+        """That of the running loop."""
+        try:
+            return self._made.get()
+        except LookupError:
+            self._made.set(made := self._make())
+            return made
+
+
 @dataclass(frozen=True, slots=True)
 class _Guarded:
     """A model with what guards it."""
 
     model: LanguageModel
     circuit: Circuit
-    places: anyio.Semaphore
+    places: "_OfLoop[anyio.Semaphore]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +135,7 @@ class Router:
         self._chance = chance
         self._retries = RetryBudget(percent=options.retry_percent, reserve=options.retry_reserve)
         # Threads of its own: settling must not wait behind slow searches.
-        self._threads = anyio.CapacityLimiter(options.purse_threads)
+        self._threads = _OfLoop(lambda: anyio.CapacityLimiter(options.purse_threads))
         self._models = {name: self._guard(model) for name, model in models.items()}
 
     async def run(
@@ -174,7 +191,7 @@ class Router:
     def _guard(self, model: LanguageModel) -> _Guarded:
         options = self._options
         circuit = Circuit(failures_to_open=options.failures_to_open, open_seconds=options.open_seconds, monotonic=self._monotonic)
-        return _Guarded(model, circuit, anyio.Semaphore(options.max_concurrent))
+        return _Guarded(model, circuit, _OfLoop(lambda: anyio.Semaphore(options.max_concurrent)))
 
     def _model(self, name: str) -> _Guarded:
         try:
@@ -244,8 +261,9 @@ class Router:
 
     async def _attempt(self, errand: _Errand, guarded: _Guarded, heard: Heard) -> Ended:
         began = self._monotonic()
+        places = guarded.places.here()
         with anyio.move_on_after(errand.deadline.left_seconds) as patience:
-            await guarded.places.acquire()
+            await places.acquire()
         if patience.cancelled_caught:
             reason = f"All its {self._options.max_concurrent} places were taken until the deadline."
             _write(errand, guarded, StepOutcome.TIMED_OUT, reason, latency_ms=self._since_ms(began))
@@ -257,7 +275,7 @@ class Router:
                 return Ended(StepOutcome.CIRCUIT_OPEN)
             return await self._with_permit(errand, guarded, heard, permit, began)
         finally:
-            guarded.places.release()
+            places.release()
 
     async def _with_permit(self, errand: _Errand, guarded: _Guarded, heard: Heard, permit: Permit, began: float) -> Ended:
         """The call is made and metered; the circuit knows how it ended, or that it did not come to an end."""
@@ -318,7 +336,7 @@ class Router:
         )
 
     async def _in_thread(self, call: Callable[[], _Result]) -> _Result:
-        return await anyio.to_thread.run_sync(call, limiter=self._threads)
+        return await anyio.to_thread.run_sync(call, limiter=self._threads.here())
 
     def _since_ms(self, began: float) -> float:
         return (self._monotonic() - began) * 1000

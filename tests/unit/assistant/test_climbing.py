@@ -1,5 +1,6 @@
 """From tier to tier: models are asked on evidence alone, small ones first, and nothing is shown that did not pass."""
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -607,6 +608,22 @@ def test_one_accounts_empty_budget_is_not_anothers(world: World) -> None:
     anyio.run(together)
     assert replies["ann"].degraded is Degraded.BUDGET_EXHAUSTED
     assert texts(replies["bob"]) == [SAID]
+
+
+def test_askers_in_many_threads_never_wait_for_each_others_event_loops(world: World) -> None:
+    house = House(world, options=RouterOptions(max_concurrent=1, purse_threads=1), cache_size=0, deadline_seconds=30.0)
+    replies: list[Reply] = []
+
+    def ask(number: int) -> None:
+        replies.extend(house.ask(f"{HARD} {'?' * (8 * number + turn)}") for turn in range(8))
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(replies) == 48
+    assert {reply.degraded for reply in replies} == {None} and all(isinstance(reply.outcome, Answer) for reply in replies)
 
 
 def ledger(world: World) -> list[dict[str, object]]:
