@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "ledger": (),
     "poison": ("--data", "{data}"),
     "model_overhead": (),
+    "model_outage": (),
 }
 
 

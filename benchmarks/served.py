@@ -54,6 +54,8 @@ class Mix:
         parts, more = [], True
         while more:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return
             parts.append(message.get("body", b""))
             more = message.get("more_body", False)
         asked = json.loads(b"".join(parts))
@@ -113,10 +115,11 @@ def _ignoring_the_end(told: Connection, shares: Mapping[str, float], seed: int) 
         return
 
 
-def policy_for(base_url: str, *, deadline_seconds: float, streaming: bool = True, model: str = MIXED) -> ModelPolicy:
+def policy_for(base_url: str, *, deadline_seconds: float, model: str = MIXED, **surface_rules: float) -> ModelPolicy:
     """A policy whose one surface asks one model behind the OpenAI wire format."""
-    card = ModelCard("small", f"loopback/{model}", _PRICE, streaming=streaming)
-    surface = SurfacePolicy({Tier.SMALL: ("small",)}, deadline_seconds=deadline_seconds, escalate_floor=0.0)
+    card = ModelCard("small", f"loopback/{model}", _PRICE)
+    rules: dict[str, Any] = {"deadline_seconds": deadline_seconds, "escalate_floor": 0.0, **surface_rules}
+    surface = SurfacePolicy({Tier.SMALL: ("small",)}, **rules)
     return ModelPolicy({"small": CatalogEntry(card, Endpoint("openai", base_url))}, TenantPolicy({DEFAULT_SURFACE: surface}))
 
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 
 from surefoot.adapters.memory.encoder import HashingEncoder
-from surefoot.api.limits import Admission, read_json
+from surefoot.api.limits import Admission, _Places, read_json
 from surefoot.core.deadline import Deadline
 from surefoot.core.errors import BodyTimeout, Overloaded
 from surefoot.domain.policies import DEFAULT_SURFACE, ModelPolicy, SurfacePolicy, TenantPolicy
@@ -275,17 +275,59 @@ def test_a_question_waits_for_a_place_until_its_deadline_and_no_longer() -> None
 
 def test_what_has_begun_is_finished_before_others_begin_and_after_its_deadline_too() -> None:
     async def scenario() -> None:
-        admission = Admission(concurrent=1, waiting=1)
-        gate = threading.Event()
+        admission = Admission(concurrent=1, waiting=3)
+        gate, order = threading.Event(), list[str]()
         turn = admission.turn(Deadline(at=0.0, clock=lambda: 1.0))
-        assert await turn.run(lambda: "begun") == "begun"
-        async with anyio.create_task_group() as group:
-            group.start_soon(admission.run, gate.wait)
-            await anyio.wait_all_tasks_blocked()
+        await turn.run(lambda: order.append("begun"))
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(admission.run, gate.wait)
+                await anyio.wait_all_tasks_blocked()
+                group.start_soon(admission.run, lambda: order.append("another"))
+                await anyio.wait_all_tasks_blocked()
+                group.start_soon(turn.run, lambda: order.append("finished"))
+                await anyio.wait_all_tasks_blocked()
+                gate.set()
+        finally:
+            gate.set()
+        assert order == ["begun", "finished", "another"]
+
+    anyio.run(scenario)
+
+
+def test_a_place_is_not_lost_with_a_caller_who_leaves_the_queue() -> None:
+    async def scenario() -> None:
+        admission = Admission(concurrent=1, waiting=9)
+        for _ in range(3):
+            gate = threading.Event()
             try:
-                assert await turn.run(lambda: "finished") == "finished"
+                async with anyio.create_task_group() as group:
+                    group.start_soon(admission.run, gate.wait)
+                    await anyio.wait_all_tasks_blocked()
+                    async with anyio.create_task_group() as leaving:
+                        leaving.start_soon(admission.run, lambda: None)
+                        leaving.start_soon(admission.go_on, lambda: None)
+                        await anyio.wait_all_tasks_blocked()
+                        leaving.cancel_scope.cancel()
+                    gate.set()
             finally:
                 gate.set()
+            assert await admission.begin(lambda: "free", wait_seconds=0) == "free"
+
+    anyio.run(scenario)
+
+
+def test_a_place_given_to_a_caller_who_leaves_at_that_moment_goes_to_the_next() -> None:
+    async def scenario() -> None:
+        places = _Places(1)
+        await places.take()
+        async with anyio.create_task_group() as leaving:
+            leaving.start_soon(places.take)
+            await anyio.wait_all_tasks_blocked()
+            leaving.cancel_scope.cancel()
+            places.give_back()
+        with anyio.fail_after(0):
+            await places.take()
 
     anyio.run(scenario)
 

@@ -1,5 +1,6 @@
 """What a request may cost before anything is done for it: bytes, time to arrive, and a place among those being served."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -17,19 +18,19 @@ Result = TypeVar("Result")
 BODY_SECONDS = 30
 MAX_JSON_DEPTH = 16
 _PARSED_IN_PLACE_BYTES = 65_536
+_WAITING_SHARE = 0.25
 
 
 class Admission:
     """At most `concurrent` pieces of work at once in this process, and at most `waiting` more that wait for a place.
 
     Beyond that, and after `wait_seconds` of waiting, callers are told to come back instead of being queued without end.
-    Work in several pieces takes a `turn`, whose later pieces run beside those places.
+    Work in several pieces takes a `turn`, whose later pieces go before everybody's first.
     """
 
     def __init__(self, *, concurrent: int, waiting: int, wait_seconds: float = 10.0) -> None:
-        self._places = anyio.Semaphore(concurrent)
+        self._places = _Places(concurrent)
         self._threads = anyio.CapacityLimiter(concurrent)
-        self._threads_of_begun = anyio.CapacityLimiter(concurrent)
         self._room = concurrent + waiting
         self._inside = 0
         self._wait_seconds = wait_seconds
@@ -49,46 +50,81 @@ class Admission:
         """What `work` returns, run in a thread once there is a place; Overloaded when none comes free in time."""
         return await self.begin(work, wait_seconds=self._wait_seconds)
 
-    def turn(self, deadline: Deadline) -> "Turn":
-        """A place for the first piece of a work, and a way past the queue for the rest of it."""
-        return Turn(self, deadline, self._threads_of_begun)
-
     async def begin(self, work: Callable[[], Result], *, wait_seconds: float) -> Result:
         """As `run`, with a wait of its own."""
-        await self._take_place(wait_seconds)
+        try:
+            with anyio.fail_after(wait_seconds):
+                await self._places.take()
+        except TimeoutError:
+            raise Overloaded(retry_after_seconds=1) from None
+        return await self._run(work)
+
+    async def go_on(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, the next piece of something that has begun: it is never sent away."""
+        await self._places.take(has_begun=True)
+        return await self._run(work)
+
+    def turn(self, deadline: Deadline) -> "Turn":
+        """A place for each piece of one work."""
+        return Turn(self, deadline)
+
+    async def _run(self, work: Callable[[], Result]) -> Result:
         try:
             return await anyio.to_thread.run_sync(work, limiter=self._threads)
         finally:
-            self._places.release()
+            self._places.give_back()
 
-    async def _take_place(self, wait_seconds: float) -> None:
+
+class _Places:
+    """So many places, for one event loop. Of those who wait, who has begun comes before who has not, else the first to come."""
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._begun: deque[anyio.Event] = deque()
+        self._fresh: deque[anyio.Event] = deque()
+
+    async def take(self, *, has_begun: bool = False) -> None:
+        """A place is the caller's, to be given back. A free one is taken without waiting, a moment after the deadline too."""
+        if self._free:
+            self._free -= 1
+            return
+        queue, called = self._begun if has_begun else self._fresh, anyio.Event()
+        queue.append(called)
         try:
-            self._places.acquire_nowait()
-        except anyio.WouldBlock:
-            try:
-                with anyio.fail_after(wait_seconds):
-                    await self._places.acquire()
-            except TimeoutError:
-                raise Overloaded(retry_after_seconds=1) from None
+            await called.wait()
+        except BaseException:
+            # Cancelled: the place may have been given at the same moment.
+            if called.is_set():
+                self.give_back()
+            else:
+                queue.remove(called)
+            raise
+
+    def give_back(self) -> None:
+        """The place is the next one's."""
+        queue = self._begun or self._fresh
+        if queue:
+            queue.popleft().set()
+        else:
+            self._free += 1
 
 
 class Turn:
-    """One work of several pieces. The first waits for a place until the deadline. What has begun is then finished before
-    others begin, because a caller who is sent away after a model was paid would pay for it again: later pieces wait only for
-    later pieces, which are short.
+    """One work of several pieces. The first waits for a place for a share of the time until the deadline, so that what is
+    let in can be answered by then. What has begun is finished before others begin: a caller who is sent away after a model was
+    paid would pay for it again, and a question that begins while others cannot end makes all of them late.
     """
 
-    def __init__(self, admission: Admission, deadline: Deadline, threads: anyio.CapacityLimiter) -> None:
+    def __init__(self, admission: Admission, deadline: Deadline) -> None:
         self._admission = admission
         self._deadline = deadline
-        self._threads = threads
         self._has_begun = False
 
     async def run(self, work: Callable[[], Result]) -> Result:
-        """What `work` returns, run in a thread; Overloaded when the deadline came before the first place did."""
+        """What `work` returns, run in a thread; Overloaded when the first place did not come in good time."""
         if self._has_begun:
-            return await anyio.to_thread.run_sync(work, limiter=self._threads)
-        result = await self._admission.begin(work, wait_seconds=self._deadline.left_seconds)
+            return await self._admission.go_on(work)
+        result = await self._admission.begin(work, wait_seconds=self._deadline.left_seconds * _WAITING_SHARE)
         self._has_begun = True
         return result
 

@@ -34,6 +34,8 @@ from surefoot.ports import ReplyObserver, Store
 from surefoot.retrieval.access import RightsFingerprints
 from surefoot.retrieval.freshness import FreshnessRule
 
+# Models are left this much before the question's deadline: rights are checked and the reply is written down after them.
+_SHARE_AFTER_MODELS, _MOST_SECONDS_AFTER_MODELS = 0.1, 0.25
 # Rights may change while a question is answered: it is then asked once more, and after that nothing is shown.
 _SEARCHES = 2
 # What one account's budget took away is still there for another's.
@@ -112,7 +114,7 @@ class Ask:
             asked_at=self._parts.clock.now(),
             policy=policy,
             region=tenant_policy.region,
-            deadline=deadline,
+            deadline=deadline.sooner(min(_MOST_SECONDS_AFTER_MODELS, policy.deadline_seconds * _SHARE_AFTER_MODELS)),
             turns=turns,
             searched=alone.question,
             is_follow_up=alone.is_rewritten,

@@ -19,6 +19,10 @@ class Deadline:
         """The deadline so many seconds from now."""
         return cls(clock() + seconds, clock)
 
+    def sooner(self, seconds: float) -> "Deadline":
+        """The deadline so many seconds before this one, for work that others have to follow."""
+        return Deadline(self.at - seconds, self.clock)
+
     @property
     def left_seconds(self) -> float:
         """What is left, never below 0."""
