@@ -32,6 +32,7 @@ KEYWORDS = ASSERTIONS | ANNOTATIONS | OURS | frozenset({"$schema", "$ref", *ONE,
 MAX_PATTERNS = 64
 # Counted with every $ref written out, so that a few lines cannot stand for millions of checks.
 MAX_EXPANDED_SCHEMAS = 2000
+_MAX_REFERENCES_DEEP = 16
 _REF_PREFIX = "#/$defs/"
 _MAX_SHOWN = 60
 _LIMITS = {
@@ -150,7 +151,7 @@ class _Walk:
         try:
             size = self.size()
         except RecursionError:
-            self._add(at, "has a $ref that leads back to itself; arguments are never recursive")
+            self._add(at, "has a $ref that leads back to itself, or through more than 16 others; arguments are never recursive")
             return
         if size > MAX_EXPANDED_SCHEMAS:
             self._add(at, f"stands for more than {MAX_EXPANDED_SCHEMAS} schemas once every $ref is written out")
@@ -168,7 +169,7 @@ class _Walk:
         reference = schema.get("$ref")
         if isinstance(reference, str):
             name = reference.removeprefix(_REF_PREFIX)
-            if name in above:
+            if name in above or len(above) >= _MAX_REFERENCES_DEEP:
                 raise RecursionError
             if name not in sizes:
                 sizes[name] = self._size(self._definitions[name], (*above, name), sizes)
