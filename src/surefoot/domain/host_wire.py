@@ -225,7 +225,7 @@ def _detail(body: bytes) -> str:
 
 def _plain(text: str) -> str:
     """The text without what could forge a line of a log or turn the direction of a page."""
-    return _CONTROLS.sub(" ", text).strip()
+    return " ".join(_CONTROLS.sub(" ", text).split())
 
 
 def _preconditions_json(preconditions: Sequence[Precondition]) -> list[Json]:
