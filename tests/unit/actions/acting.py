@@ -1,11 +1,12 @@
 """A small real world for actions: the shipped memory store, host and audit trail; a policy whose word each test sets."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 
+from surefoot.actions.arguments import cap_keys
 from surefoot.actions.parts import ActionParts, Pace, Request, RunView
 from surefoot.actions.service import Actions
 from surefoot.adapters.memory.host import MemoryHost
@@ -165,8 +166,6 @@ class Acting:
             )
 
     def _cap_key(self) -> str:
-        from surefoot.actions.arguments import cap_keys
-
         return cap_keys(self.files.specs["send_note"], ARGUMENTS, tenant=TENANT, account=TENANT, user="ann")[0].key
 
     def events(self) -> list[str]:
@@ -190,7 +189,7 @@ def acting(*changes: tuple[str, Any], store: Store | None = None, **parts: Any) 
     """A fresh world with the declared action, changed so."""
     files = Files({"send_note": spec_of(*changes)})
     store, clock, deadly = store or MemoryStore(), FixedClock(NOW), Deadly()
-    host = MemoryHost(kinds={"send_note": "note"}, clock=clock)
+    host = parts.pop("host", None) or MemoryHost(kinds={"send_note": "note"}, clock=clock)
     policy, trail = Word(), AuditTrail(store, b"k" * 32)
     with store.begin() as work:
         work.tenants.create(TENANT, now=NOW)
@@ -210,6 +209,3 @@ def acting(*changes: tuple[str, Any], store: Store | None = None, **parts: Any) 
         **parts,
     )
     return Acting(made, Actions(made), store, host, clock, policy, files, deadly, trail)
-
-
-Build = Callable[..., Acting]

@@ -54,7 +54,7 @@ def test_a_later_write_is_never_overwritten_and_the_difference_is_shown() -> Non
     (difference,) = caught.value.differences
     assert (difference["resource"], difference["path"], difference["before"]) == (RESOURCE, "", None)
     assert difference["applied"]["send_note"]["count"] == 1  # type: ignore[index]
-    assert difference["now_known"] is False or difference["now"] == theirs
+    assert (difference["now_known"], difference["now"]) == (True, theirs)
     assert world.state(done.run.run_id) is RunState.APPLIED
 
 
@@ -84,7 +84,7 @@ def test_an_undo_can_be_tried_again_after_a_conflict_was_mended() -> None:
 def test_budgets_quiet_hours_and_change_windows_never_stop_an_undo(effect: PolicyEffect) -> None:
     world = acting()
     done = world.applied()
-    world.policy.effects = {stage: effect for stage in Stage}
+    world.policy.effects = dict.fromkeys(Stage, effect)
     assert world.actions.undo(ANN, done.run.run_id, wait=True).run.state is RunState.APPLIED
 
 
