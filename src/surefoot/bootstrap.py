@@ -100,6 +100,7 @@ class Adapters:
     sink: EventSink
     metrics: "PrometheusObserver"
     models: Mapping[str, LanguageModel]
+    audit_key: bytes
     hosts: Mapping[str, HostApp] = field(default_factory=dict)
     # Loads what the first question would otherwise wait for; raises MissingDependency.
     warm: Callable[[], None] = lambda: None
@@ -135,6 +136,7 @@ def build(
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
         models=_models(settings, policy) if models is None else models,
+        audit_key=_audit_key(settings),
         hosts={**_hosts(settings, rules, clock), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
     )
@@ -172,7 +174,7 @@ def assemble(
         observer=adapters.metrics,
     )
     registry = load_registry(settings.action_schemas_dir)
-    audit = AuditTrail(store, _audit_key(settings))
+    audit = AuditTrail(store, adapters.audit_key)
     return Surefoot(
         settings=settings,
         clock=clock,

@@ -124,9 +124,48 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         answered = shared.client.request(method.upper(), path.format(**names), headers=headers, **more)
         described = document["paths"][path][method]["responses"][str(answered.status_code)]["content"]["application/json"]
         assert holds(document, described["schema"], answered.json()), f"{method} {path}: {answered.text}"
-    called = {(method, path) for method, path, *_ in calls}
+    called = {(method, path) for method, path, *_ in calls} | walked_through(document, shared)
     left = {(method, path) for method, path, _ in operations(document)} - called
     assert {method for method, _ in left} == {"delete", "get"} and ("get", "/errors/{code}") in left and len(left) == 4
+
+
+def proposed(made: World, key: str, page: str = "payouts") -> dict[str, Any]:
+    """A run of the viewer, previewed."""
+    pin = {"action": "pin_shortcut", "arguments": {"user_id": "usr_nora01", "page": page}}
+    answered = made.client.post("/v1/runs", json=pin, headers=made.viewer() | {"Idempotency-Key": key})
+    assert answered.status_code == 201, answered.text
+    found: dict[str, Any] = answered.json()
+    return found
+
+
+def walked_through(document: dict[str, Any], made: World) -> set[tuple[str, str]]:
+    """Every call of actions that answers with a run or with runs, each held to its schema; what a run's state refuses is a
+    problem and is walked through elsewhere.
+    """
+    first, second = proposed(made, "walk-1"), proposed(made, "walk-2", "invoices")
+    steps = [
+        ("get", "/v1/actions", first, None),
+        ("get", "/v1/runs", first, None),
+        ("get", "/v1/runs/{run_id}", first, None),
+        ("post", "/v1/runs/{run_id}/apply", first, {}),
+        ("post", "/v1/runs/{run_id}/undo", first, {}),
+        ("post", "/v1/runs/{run_id}/redo", first, {}),
+        ("post", "/v1/runs/{run_id}/cancel", second, {}),
+    ]
+    for method, path, run, body in steps:
+        more = {"json": body} if body is not None else {}
+        answered = made.client.request(method.upper(), path.format(run_id=run["run"]["run_id"]), headers=made.viewer(), **more)
+        assert answered.status_code in (200, 201), f"{method} {path}: {answered.text}"
+        described = document["paths"][path][method]["responses"][str(answered.status_code)]["content"]["application/json"]
+        assert holds(document, described["schema"], answered.json()), f"{method} {path}: {answered.text}"
+    word = {"plan_digest": first["plan"]["digest"]}
+    for refused in ("approve", "reject", "take-up"):
+        body = {} if refused == "take-up" else word
+        answered = made.client.post(f"/v1/runs/{first['run']['run_id']}/{refused}", json=body, headers=made.viewer())
+        # A run that is not suggested is taken up already: pressing again does nothing new.
+        assert answered.status_code == 200 if refused == "take-up" else answered.status_code in (403, 409), answered.text
+    names = ("approve", "reject", "take-up")
+    return {(m, p) for m, p, *_ in steps} | {("post", "/v1/runs")} | {("post", f"/v1/runs/{{run_id}}/{n}") for n in names}
 
 
 def conversation_of(made: World) -> str:
@@ -148,6 +187,7 @@ def ids() -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
             "chunk_id": reply["answer"]["claims"][0]["citations"][0]["chunk_id"],
             "reply_id": reply["reply_id"],
             "conversation_id": conversation_of(made),
+            "run_id": str(proposed(made, "mine")["run"]["run_id"]),
             "document_id": made.tenants[ACME].documents["refunds.md"],
             "key_id": made.tenants[ACME].admin_key_id,
         }

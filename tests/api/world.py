@@ -11,8 +11,10 @@ import httpx
 from anyio.from_thread import BlockingPortal
 from fastapi import FastAPI
 
+from surefoot.actions.registry import load_registry
 from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.adapters.memory.fetcher import MemoryFetcher
+from surefoot.adapters.memory.host import MemoryHost
 from surefoot.adapters.memory.index import MemoryIndex
 from surefoot.adapters.memory.sink import MemorySink
 from surefoot.adapters.memory.store import MemoryStore
@@ -24,6 +26,7 @@ from surefoot.assistant.scorecard import ScorecardFile, Term
 from surefoot.bootstrap import Adapters, Surefoot, assemble
 from surefoot.core.clock import FixedClock
 from surefoot.core.settings import Settings
+from surefoot.domain.action_rules import ActionRules, TenantRules
 from surefoot.domain.documents import document_id
 from surefoot.domain.identity import Principal, TenantId, Viewer
 from surefoot.domain.keys import Issuer, Scope
@@ -38,6 +41,10 @@ ACME, GLOBEX = TenantId("acme"), TenantId("globex")
 REFUNDS = "# Refunds\n\nRefunds reach the card within 5 business days. Bank transfers take ten days.\n"
 PAYROLL = "# Payroll\n\nThe payroll account number is ACME-CANARY-77 and only finance may know it.\n"
 FOREIGN = "# Rockets\n\nThe rocket launch code of globex is GLOBEX-CANARY-99.\n"
+
+
+# Which kind of resource each of the shipped actions changes.
+KINDS = {spec.name: spec.effects[0].resource for spec in load_registry().all()}
 
 
 class Client:
@@ -158,8 +165,12 @@ def compose(
         sink=MemorySink(),
         metrics=PrometheusObserver(tenants=settings.metrics_tenants),
         models=models or {},
+        audit_key=b"k" * 32,
+        hosts={"host_app": MemoryHost(kinds=KINDS, clock=clock)},
     )
-    return assemble(settings, clock, adapters, policy, Answerer(encoder, model=model))
+    # Everybody has agreed to tips, as the sample's hosts say; every other rule is as it is without an actions.toml.
+    rules = ActionRules(default=TenantRules(consents=frozenset({"product_tips"})))
+    return assemble(settings, clock, adapters, policy, Answerer(encoder, model=model), rules)
 
 
 def add_tenant(surefoot: Surefoot, name: TenantId) -> Tenant:
@@ -186,7 +197,7 @@ def world(
 ) -> Iterator[World]:
     """acme with an open and a restricted document, globex with one of its own; closed after the block."""
     clock = FixedClock(NOW)
-    chosen = Settings(**{"offline": True, "events_seconds": 0, **settings})
+    chosen = Settings(**{"offline": True, "events_seconds": 0, "actions_seconds": 0, **settings})
     surefoot = compose(chosen, clock, encoder or HashingEncoder(), policy, models)
     tenants = {name: add_tenant(surefoot, name) for name in (ACME, GLOBEX)}
     with serve(create_app(surefoot)) as client:

@@ -42,7 +42,7 @@ def found(work: UnitOfWork, tenant: TenantId, run_id: str) -> Run:
     """The run. Raises NotFound."""
     run = work.runs.get(tenant, run_id)
     if run is None:
-        raise NotFound(f"There is no run {run_id[:60]!r}, or it is not yours.")
+        raise NotFound
     return run
 
 

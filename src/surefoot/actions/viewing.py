@@ -38,7 +38,7 @@ def seen(parts: ActionParts, work: UnitOfWork, viewer: Viewer, run_id: str) -> R
     """The run, for a viewer who may see it. Raises NotFound for what does not exist and for what is not theirs, alike."""
     run = found(work, viewer.tenant, run_id)
     if not _may_see(parts, viewer, run, work.runs.approvals(viewer.tenant, run_id)):
-        raise NotFound(f"There is no run {run_id[:60]!r}, or it is not yours.")
+        raise NotFound
     return run
 
 
