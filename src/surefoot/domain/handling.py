@@ -9,9 +9,10 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from surefoot.core.clock import Clock
-from surefoot.core.errors import Conflict, IdempotencyMismatch
+from surefoot.core.errors import Conflict, IdempotencyMismatch, InvalidInput, SurefootError
+from surefoot.core.strict_json import parse_json
 from surefoot.domain.actions import Arguments
-from surefoot.domain.host_wire import Operation, reply_body, request_body
+from surefoot.domain.host_wire import MAX_DEPTH, MAX_VALUES, Operation, done_of, reply_body, request_body
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Change, HostCall, HostDone, HostRejected, HostStale
 
@@ -154,8 +155,8 @@ class Handling(Generic[Transaction]):
         with self.ledger.preview() as transaction:
             context = HandlerContext(tenant, call, self.clock.now(), transaction, is_preview=True)
             if call.changes or call.undo_handle:
-                return _answer(_checked(call, handler.undo(call.changes, call.undo_handle, context)))
-            return _answer(_checked(call, handler.simulate(call.arguments, context)))
+                return _answer(_checked(call, handler.undo(call.changes, call.undo_handle, context), has_effect=False))
+            return _answer(_checked(call, handler.simulate(call.arguments, context), has_effect=False))
 
     def deliver(self, tenant: TenantId, operation: Operation, call: HostCall) -> Answer:
         """The call's effect, or the reply it had before.
@@ -172,9 +173,9 @@ class Handling(Generic[Transaction]):
                 return _replayed(opening.stored, call, fingerprint)
             context = HandlerContext(tenant, call, self.clock.now(), opening.transaction, is_preview=False)
             if operation is Operation.UNDO:
-                reply = _checked(call, handler.undo(call.changes, call.undo_handle, context))
+                reply = _checked(call, handler.undo(call.changes, call.undo_handle, context), has_effect=True)
             else:
-                reply = _checked(call, handler.apply(call.arguments, context))
+                reply = _checked(call, handler.apply(call.arguments, context), has_effect=True)
             if not isinstance(reply, HostDone):
                 opening.discard()
             answer = replace(_answer(reply), delivery_id=call.delivery_id, operation=operation.value)
@@ -200,10 +201,18 @@ def _answer(reply: HandlerReply) -> Answer:
     return Answer(reply.status, reply_body(reply))
 
 
-def _checked(call: HostCall, reply: HandlerReply) -> HandlerReply:
-    """The reply, or stale when the handler touched a resource at another version than the call was made on."""
+def _checked(call: HostCall, reply: HandlerReply, *, has_effect: bool) -> HandlerReply:
+    """The reply, or stale when the handler touched a resource at another version than the call was made on.
+
+    Raises SurefootError for an answer that nobody could read: the transaction is rolled back then, so that no effect is left
+    whose receipt is worth nothing.
+    """
     if not isinstance(reply, HostDone):
         return reply
+    try:
+        done_of(parse_json(reply_body(reply), max_depth=MAX_DEPTH, max_values=MAX_VALUES), reply.status, needs_after=has_effect)
+    except InvalidInput as error:
+        raise SurefootError(f"The handler of {call.action!r} answered with something malformed: {error}") from error
     wanted = {precondition.resource: precondition.etag for precondition in call.preconditions}
     moved = tuple(seen for seen in reply.before if wanted.get(seen.resource, seen.etag) != seen.etag)
     return HostStale(current=moved) if moved else reply
