@@ -34,7 +34,7 @@ _OPPOSITE = {
 }
 # A question is only a request when it asks whether somebody would do it.
 _ASKS_YOU = re.compile(
-    r"\W*(?:(?:can|could|would|will) (?:you|u)|(?:kannst|könntest|würdest) du|(?:können|könnten|würden) sie|puede[ns]?|podrías?)\b",
+    r"\W*(?:(?:can|could|would|will) (?:you|u)|(?:kannst|könntest|würdest) du|(?:können|könnten) sie|puede[ns]?|podrías?)\b",
     re.IGNORECASE,
 )
 # A question word after a word or two: "for how long", "bis wann", "hasta cuándo".

@@ -124,12 +124,20 @@ def test_a_definition_that_leads_back_to_itself_is_refused() -> None:
     assert any("leads back to itself" in problem for problem in said)
 
 
+def chain(length: int, copies: int) -> dict[str, Any]:
+    links = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * copies} for n in range(length)}
+    return {**links, f"d{length}": {"type": "string"}}
+
+
 def test_definitions_that_double_each_other_do_not_multiply_the_work() -> None:
-    doubling: dict[str, Any] = {
-        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"$ref": f"#/$defs/d{n + 1}"}]} for n in range(40)
-    }
-    said = problems_of(("$defs", {**doubling, "d40": {"type": "string"}}), ("properties/note", {"$ref": "#/$defs/d0"}))
-    assert any("stands for more than" in problem for problem in said)
+    said = problems_of(("$defs", chain(14, 2)), ("properties/note", {"$ref": "#/$defs/d0"}))
+    assert any("stands for more than 2000 schemas" in problem for problem in said)
+
+
+def test_a_definition_reached_through_too_many_others_is_refused() -> None:
+    assert problems_of(("$defs", chain(14, 1)), ("properties/note", {"$ref": "#/$defs/d0"})) == []
+    said = problems_of(("$defs", chain(17, 1)), ("properties/note", {"$ref": "#/$defs/d0"}))
+    assert any("through more than 16 others" in problem for problem in said)
 
 
 def test_a_pattern_needs_a_bound_on_what_it_matches() -> None:
