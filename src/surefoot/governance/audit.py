@@ -10,7 +10,7 @@ import hmac
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -166,10 +166,10 @@ class AuditTrail:
         return None
 
     def _hash(self, tenant: str, seq: int, prev_hash: str, at: datetime, *content: str) -> str:
-        return self._mac(["row", tenant, seq, prev_hash, at.isoformat(), *content])
+        return self._mac(["row", tenant, seq, prev_hash, at.astimezone(UTC).isoformat(), *content])
 
     def _sign(self, tenant: str, count: int, head: str, at: datetime) -> str:
-        return self._mac(["checkpoint", tenant, count, head, at.isoformat()])
+        return self._mac(["checkpoint", tenant, count, head, at.astimezone(UTC).isoformat()])
 
     def _mac(self, value: list[object]) -> str:
         return hmac.new(self._key, canonical(value), hashlib.sha256).hexdigest()
