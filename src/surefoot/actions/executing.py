@@ -4,15 +4,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.actions.applying import Applier
+from surefoot.actions.autonomy import Autonomy
 from surefoot.actions.calling import call_hash, host_call, outcome_of
 from surefoot.actions.moves import SYSTEM, again, found, moved
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
-from surefoot.actions.policing import asker_before
+from surefoot.actions.policing import asker_before, level_of
 from surefoot.actions.settling import applied, failed, receipt_of, stale, unknown
 from surefoot.actions.viewing import REPLANNED, spec_of
 from surefoot.core.errors import NotFound, PlanStale, RunInProgress, RunNotAllowed
-from surefoot.domain.actions import ActionSpec, Connector
+from surefoot.domain.actions import ActionSpec, AutonomyLevel, Connector
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import (
     Attempt,
@@ -60,10 +61,11 @@ class Worker:
     makes a lost lease harmless, and every step is a compare-and-swap.
     """
 
-    def __init__(self, parts: ActionParts, planner: Planner, applier: Applier) -> None:
+    def __init__(self, parts: ActionParts, planner: Planner, applier: Applier, autonomy: Autonomy) -> None:
         self._parts = parts
         self._planner = planner
         self._applier = applier
+        self._autonomy = autonomy
 
     def run_once(self, tenant: TenantId | None = None) -> bool:
         """One due run of the tenant (or of any) has moved on as far as it can; False when none was due."""
@@ -115,6 +117,13 @@ class Worker:
         self._parts.at("settled")
         if after.state is RunState.STALE and after.kind is not RunKind.UNDO:
             self._plan_anew(tenant, after)
+        if after.state is RunState.APPLIED and after.kind is RunKind.UNDO and delivery.spec is not None:
+            self._look_after_autonomy(tenant, delivery.spec)
+
+    def _look_after_autonomy(self, tenant: TenantId, spec: ActionSpec) -> None:
+        """What runs unattended loses that as soon as too much of it is taken back; everything else waits for its review."""
+        if level_of(self._parts, tenant, spec) is AutonomyLevel.UNATTENDED:
+            self._autonomy.review(tenant, spec, may_promote=False)
 
     def _delivery(self, tenant: TenantId, run_id: str) -> _Delivery | None:
         with self._parts.store.begin() as work:

@@ -75,6 +75,11 @@ def _always_exposed(tenant: TenantId, run: Run) -> bool:
     return True
 
 
+def _no_parity(tenant: TenantId, action: str) -> bool:
+    """Nobody has shown yet that the action treats groups of people alike."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class ActionParts:
     """What the use cases of actions are made of. `hosts` are by the `ref` of an action's connector; those in `check_first`
@@ -93,6 +98,7 @@ class ActionParts:
     pace: Pace = Pace()
     check_first: frozenset[str] = frozenset()
     exposed: Callable[[TenantId, Run], bool] = _always_exposed
+    has_parity: Callable[[TenantId, str], bool] = _no_parity
     at: Callable[[str], None] = _nothing
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from surefoot.actions.applying import Applier
 from surefoot.actions.approvals import Approvals
+from surefoot.actions.autonomy import Autonomy
 from surefoot.actions.executing import Worker
 from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
@@ -13,7 +14,7 @@ from surefoot.actions.policing import asker_of
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import page, seen, spec_of, view
 from surefoot.core.errors import NotFound, RunNotAllowed
-from surefoot.domain.actions import Env
+from surefoot.domain.actions import AutonomyLevel, Env
 from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.runs import RunState, Verdict
 
@@ -28,7 +29,8 @@ class Actions:
         self._approvals = Approvals(parts)
         self._undoing = Undoing(parts, self._planner)
         self._expiry = Expiry(parts)
-        self.worker = Worker(parts, self._planner, self._applier)
+        self._autonomy = Autonomy(parts)
+        self.worker = Worker(parts, self._planner, self._applier, self._autonomy)
 
     def propose(self, maker: Viewer, request: Request) -> RunView:
         """The run, simulated: planned or awaiting approval; denied or suggested when the policy says so; failed when the host
@@ -129,6 +131,10 @@ class Actions:
     def switch(self, admin: Viewer, env: Env, action: str, *, off: bool, reason: str) -> int:
         """The action (`*`: all) is switched off or on again; returns how many waiting runs were cancelled by it."""
         return self._expiry.switch(admin, env, action, off=off, reason=reason)
+
+    def review_autonomy(self, tenant: TenantId, action: str) -> AutonomyLevel:
+        """How far the agent may go with this action after a look at the log; call it now and then. Raises NotFound."""
+        return self._autonomy.review(tenant, self._parts.registry.get(action))
 
     def expire_due(self, tenant: TenantId, now: datetime | None = None) -> int:
         """Every run whose time has run out is expired, and every applied one whose undo window is over is final; returns
