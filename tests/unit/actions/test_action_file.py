@@ -158,9 +158,12 @@ def test_too_many_patterns_are_refused() -> None:
     assert any("more than 64 patterns" in p for p in problems_of(("properties/count", {"type": "string", "anyOf": many})))
 
 
-def test_nothing_is_fetched_even_where_the_check_is_not_asked() -> None:
-    with pytest.raises(jsonschema_rs.ValidationError):
-        compiled({"$ref": "http://127.0.0.1:9/schema.json"})
+def test_nothing_is_fetched_even_where_the_check_is_not_asked(tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    other.write_text('{"type": "string"}', encoding="utf-8")
+    for reference in (other.as_uri(), "http://127.0.0.1:9/schema.json"):
+        with pytest.raises(jsonschema_rs.ValidationError, match="never fetched"):
+            compiled({"$ref": reference})
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,19 @@ def test_text_is_trimmed_lowered_and_composed_where_the_schema_asks_for_it_and_n
     assert arguments["tags"] == [" A "]
 
 
+def test_normalising_has_one_order_whatever_the_file_says() -> None:
+    # There is no capital J with a caron in one piece, so composing has to come after lowering.
+    for steps in (["nfc", "lower"], ["lower", "nfc"]):
+        spec = spec_of(("properties/note", {"type": "string", "x-normalize": steps}))
+        assert validated(spec, {**ARGUMENTS, "note": "J\u030c"})["note"] == "\u01f0"
+
+
+def test_arguments_are_limited_in_all_even_where_each_of_them_is_small() -> None:
+    spec = spec_of(("properties/tags", {"type": "array"}))
+    assert "args are larger than 65536 bytes" in refusal({**ARGUMENTS, "tags": ["a" * 30_000] * 3}, spec)
+    assert validated(spec, {**ARGUMENTS, "tags": ["a" * 30_000] * 2})
+
+
 def test_what_is_valid_only_once_normalised_is_accepted_and_what_is_not_any_more_is_refused() -> None:
     spec = spec_of(("properties/note", {"type": "string", "pattern": "^[a-z]{2,4}$", "x-normalize": ["lower", "trim"]}))
     assert validated(spec, {**ARGUMENTS, "note": " ABC "})["note"] == "abc"

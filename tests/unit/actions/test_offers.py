@@ -141,3 +141,13 @@ def test_a_long_question_is_shortened_in_the_reason() -> None:
     assert found is not None
     assert len(found.reason) <= 140
     assert found.reason.endswith("\u2026")
+
+
+def test_a_deed_that_the_action_is_never_asked_for_with_counts_against_it() -> None:
+    # The same words in another order, so that nothing but the word for the deed differs.
+    offers = Offers(REGISTRY, HashingEncoder(), threshold=0.0)
+    known = offers.offer("pin translated payouts page sidebar", VIEWER, "en", {"pin_shortcut"})
+    other = offers.offer("translated pin payouts page sidebar", VIEWER, "en", {"pin_shortcut"})
+    assert known is not None
+    assert other is not None
+    assert known.score - other.score > 0.1
