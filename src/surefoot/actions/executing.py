@@ -9,6 +9,7 @@ from surefoot.actions.calling import call_hash, host_call, outcome_of
 from surefoot.actions.moves import SYSTEM, again, found, moved
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
+from surefoot.actions.playbooks import PREFIX, Playbooks
 from surefoot.actions.policing import asker_before, level_of
 from surefoot.actions.settling import applied, failed, receipt_of, stale, unknown
 from surefoot.actions.viewing import REPLANNED, spec_of
@@ -61,11 +62,12 @@ class Worker:
     makes a lost lease harmless, and every step is a compare-and-swap.
     """
 
-    def __init__(self, parts: ActionParts, planner: Planner, applier: Applier, autonomy: Autonomy) -> None:
+    def __init__(self, parts: ActionParts, planner: Planner, applier: Applier, autonomy: Autonomy, playbooks: Playbooks) -> None:
         self._parts = parts
         self._planner = planner
         self._applier = applier
         self._autonomy = autonomy
+        self._playbooks = playbooks
 
     def run_once(self, tenant: TenantId | None = None) -> bool:
         """One due run of the tenant (or of any) has moved on as far as it can; False when none was due."""
@@ -83,7 +85,9 @@ class Worker:
                 return False
             work.commit()
         self._parts.at("leased")
-        if run.state in _UNSETTLED:
+        if run.action.startswith(PREFIX):
+            self._playbooks.advance(tenant, run)
+        elif run.state in _UNSETTLED:
             self.deliver(tenant, run.run_id)
         elif run.state is RunState.SCHEDULED:
             self._press_again(tenant, run)

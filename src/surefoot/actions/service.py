@@ -10,6 +10,7 @@ from surefoot.actions.executing import Worker
 from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
 from surefoot.actions.planning import Claim, Planner
+from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_of
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import page, seen, spec_of, view
@@ -30,7 +31,8 @@ class Actions:
         self._undoing = Undoing(parts, self._planner)
         self._expiry = Expiry(parts)
         self._autonomy = Autonomy(parts)
-        self.worker = Worker(parts, self._planner, self._applier, self._autonomy)
+        self.playbooks = Playbooks(parts, self._planner, self._applier, self._undoing)
+        self.worker = Worker(parts, self._planner, self._applier, self._autonomy, self.playbooks)
 
     def propose(self, maker: Viewer, request: Request) -> RunView:
         """The run, simulated: planned or awaiting approval; denied or suggested when the policy says so; failed when the host
