@@ -20,6 +20,7 @@ from surefoot.core.strict_json import parse_json
 from surefoot.domain.identity import TenantId, Viewer, parse_principal, parse_principals
 from surefoot.domain.keys import Issuer
 from surefoot.governance.issuers import ALGORITHMS, check_issuer, decode_base64url, encode_base64url, import_key, verification_key
+from surefoot.ports import Store
 
 MAX_TOKEN_BYTES = 8192
 MAX_LIFETIME_SECONDS = 900
@@ -97,6 +98,17 @@ def claimed_tenant(token: str) -> TenantId:
     if not isinstance(tenant, str) or not is_tenant_id(tenant):
         raise _refused("the tenant claim is missing or not a tenant id")
     return TenantId(tenant)
+
+
+def authenticate(store: Store, header: str, now: datetime) -> Viewer:
+    """The viewer whose token is in the Authorization header; else Unauthenticated."""
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token or token.startswith("sk_"):
+        raise Unauthenticated("A viewer token is needed: send `Authorization: Bearer <token>`.")
+    tenant = claimed_tenant(token)
+    with store.begin() as work:
+        issuers = work.tenants.issuers(tenant)
+    return verify(token, issuers, now)
 
 
 def verify(token: str, issuers: Sequence[Issuer], now: datetime) -> Viewer:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
+from surefoot.actions.evidence import refuse_unreadable
 from surefoot.actions.parts import Request as RunRequest
 from surefoot.actions.parts import RunView
 from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
@@ -22,12 +23,10 @@ from surefoot.api.schemas.actions import (
     ShownRunView,
     UndoRequest,
 )
-from surefoot.core.errors import InvalidInput, NotFound
+from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Env
-from surefoot.domain.documents import ChunkId
 from surefoot.domain.identity import Viewer
 from surefoot.domain.runs import RunState
-from surefoot.retrieval.access import still_readable
 
 router = APIRouter(prefix="/v1", tags=["actions"], route_class=ViewerRoute, dependencies=[NeedsViewer])
 
@@ -146,19 +145,8 @@ async def _done(face: Face, work: Callable[[], RunView]) -> Response:
 
 
 def _propose(face: Face, viewer: Viewer, wanted: RunRequest) -> RunView:
-    _refuse_unreadable(face, viewer, wanted.citations)
+    refuse_unreadable(face.surefoot.store, viewer, wanted.citations)
     return face.surefoot.actions.propose(viewer, wanted)
-
-
-def _refuse_unreadable(face: Face, viewer: Viewer, citations: tuple[str, ...]) -> None:
-    """Evidence that the viewer may not read does not exist for them, and so supports nothing."""
-    if not citations:
-        return
-    with face.surefoot.store.begin() as work:
-        chunks = work.documents.chunks(viewer.tenant, [ChunkId(each) for each in citations])
-    cited = {chunk.document_id for chunk in chunks.values()}
-    if len(chunks) != len(set(citations)) or still_readable(face.surefoot.store, viewer, cited) != cited:
-        raise NotFound("One of the cited passages does not exist, or is not yours to read.")
 
 
 def _key(given: str | None) -> str:
