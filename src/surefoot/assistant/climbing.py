@@ -11,6 +11,7 @@ from surefoot.assistant.gate import CoreFell, Gate, Ground, Selection
 from surefoot.assistant.premises import false_premise
 from surefoot.assistant.prompting import answer_messages, nonce_outside, repair_messages
 from surefoot.assistant.rewriting import parse_rewrite, rewrite_messages
+from surefoot.assistant.second_opinion import NOT_HEARD, OBJECTED, SecondOpinion
 from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher
 from surefoot.core.deadline import Deadline
@@ -83,6 +84,7 @@ class Climber:
         self._prompts = prompts
         self._gate = gate
         self._standing = standing
+        self._second_opinion = SecondOpinion(router, prompts)
 
     @property
     def prompt_fingerprint(self) -> str:
@@ -153,7 +155,8 @@ class Climber:
         correction = false_premise(climb.first.question, cited, climb.asking.viewer.locale)
         # How likely the question is answered by what was found does not change with who writes the answer down.
         confidence = climb.first.outcome.confidence
-        return Answer(claims, confidence, tier, note=correction.note if correction else "", model=climb.journal[-1].model)
+        drafter = next(step.model for step in reversed(climb.journal) if step.purpose in _DRAFTING)
+        return Answer(claims, confidence, tier, note=correction.note if correction else "", model=drafter)
 
 
 class _Attempts:
@@ -182,7 +185,9 @@ class _Attempts:
 
     async def made(self) -> _AtTier:
         """The claims that passed, or how the last attempt failed."""
-        listener = _ClaimListener(self._judge, self._ground, self._showing, self._run) if self._showing else None
+        # What a second opinion may still take away is not shown before it.
+        streams = self._showing is not None and not self._climb.policy.second_opinion
+        listener = _ClaimListener(self._judge, self._ground, self._showing, self._run) if self._showing and streams else None
         attempted = await self._ask(self._messages, "answer", listener)
         if attempted is None:
             return _AtTier(())
@@ -228,10 +233,11 @@ class _Attempts:
         )
 
     async def _verdict(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
-        """The gate's verdict on the text, which becomes that of the last step too."""
-        verdict = await self._weighed(text, listener)
-        last = self._climb.journal[-1]
-        self._climb.journal[-1] = replace(last, outcome=verdict.outcome, reasons=(*last.reasons, *verdict.problems))
+        """The gate's verdict on the text, with the second opinion's; it becomes that of the step that wrote the text too."""
+        place = len(self._climb.journal) - 1
+        verdict = await self._heard_again(await self._weighed(text, listener))
+        last = self._climb.journal[place]
+        self._climb.journal[place] = replace(last, outcome=verdict.outcome, reasons=(*last.reasons, *verdict.problems))
         return verdict
 
     async def _weighed(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
@@ -248,6 +254,21 @@ class _Attempts:
         if isinstance(settled, CoreFell):
             return _Verdict((), StepOutcome.UNSUPPORTED, reasons or settled.reasons)
         return _Verdict(settled, StepOutcome.ACCEPTED, reasons)
+
+    async def _heard_again(self, verdict: _Verdict) -> _Verdict:
+        """The verdict after the second opinion, where the surface wants one; it can only take claims away."""
+        lane = self._climb.policy.second_opinion
+        if not lane or not verdict.claims:
+            return verdict
+        against = await self._climber._second_opinion.objections(
+            self._climb.asking, lane, self._climb.region, verdict.claims, self._deadline, self._climb.journal
+        )
+        if against is None:
+            return _Verdict((), StepOutcome.UNSUPPORTED, (*verdict.problems, NOT_HEARD))
+        left = tuple(claim for place, claim in enumerate(verdict.claims) if place not in against)
+        if 0 in against:
+            return _Verdict((), StepOutcome.UNSUPPORTED, (*verdict.problems, OBJECTED))
+        return replace(verdict, claims=left, problems=(*verdict.problems, OBJECTED) if against else verdict.problems)
 
     def _judge(self, claim: DraftClaim) -> Judged:
         """The gate's verdict, and the rights and documents as they are at this moment."""
@@ -315,6 +336,7 @@ class _ClaimListener:
         return self._judged[:same]
 
 
+_DRAFTING = ("answer", "repair")
 _ESCALATES = {
     StepOutcome.INVALID: EscalationReason.INVALID_DRAFT,
     StepOutcome.UNSUPPORTED: EscalationReason.UNSUPPORTED_CLAIM,

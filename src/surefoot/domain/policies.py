@@ -36,10 +36,12 @@ class SurfacePolicy:
     """What one surface may do. `lanes` name, per tier, the models in the order in which they stand in for each other; a tier
     without a lane is not asked. `deadline_seconds` is for the whole question. A question whose extractive confidence is
     below `escalate_floor` is refused without asking a model; an extractive answer within `thin_margin` above the threshold
-    is offered to a model all the same.
+    is offered to a model all the same. `second_opinion` names models that are asked of every claim of a model's draft, after the
+    gate, whether its quotes prove it; a claim that they do not find proved is not shown.
     """
 
     lanes: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict)
+    second_opinion: tuple[str, ...] = ()
     deadline_seconds: float = 8.0
     escalate_floor: float = 0.45
     thin_margin: float = 0.0

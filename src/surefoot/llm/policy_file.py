@@ -3,7 +3,7 @@
 import ipaddress
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -59,6 +59,7 @@ class _Model(_Table):
 class _Surface(_Table):
     small: list[str] = []
     large: list[str] = []
+    second_opinion: list[str] = []
     deadline_seconds: float = Field(default=_USUAL.deadline_seconds, gt=0, le=600)
     escalate_floor: _Share = _USUAL.escalate_floor
     thin_margin: _Share = _USUAL.thin_margin
@@ -126,7 +127,7 @@ def parse_policy(text: str, where: str) -> ModelPolicy:
     catalog = {name: _entry(name, model) for name, model in file.models.items()}
     surfaces = {DEFAULT_SURFACE: _Surface(), **file.surfaces}
     default = TenantPolicy(
-        {name: _surface_policy(surface, surface.small, surface.large) for name, surface in surfaces.items()},
+        {name: _surface_policy(surface) for name, surface in surfaces.items()},
         tuple(_rule(budget) for budget in file.budgets),
         webhook=_webhook(file.webhook),
     )
@@ -151,9 +152,15 @@ def _entry(name: str, model: _Model) -> CatalogEntry:
     return CatalogEntry(card, Endpoint(model.transport, model.base_url.rstrip("/"), model.api_key_env))
 
 
-def _surface_policy(surface: _Surface, small: Sequence[str], large: Sequence[str]) -> SurfacePolicy:
-    lanes = {tier: tuple(names) for tier, names in ((Tier.SMALL, small), (Tier.LARGE, large)) if names}
-    return SurfacePolicy(lanes=lanes, **surface.model_dump(exclude={"small", "large"}))
+def _lanes(surface: _Surface) -> tuple[tuple[str, list[str]], ...]:
+    return ("small", surface.small), ("large", surface.large), ("second_opinion", surface.second_opinion)
+
+
+def _surface_policy(surface: _Surface) -> SurfacePolicy:
+    by_tier = ((Tier.SMALL, surface.small), (Tier.LARGE, surface.large))
+    lanes = {tier: tuple(names) for tier, names in by_tier if names}
+    rest = surface.model_dump(exclude={"small", "large", "second_opinion"})
+    return SurfacePolicy(lanes=lanes, second_opinion=tuple(surface.second_opinion), **rest)
 
 
 def _rule(budget: _Budget) -> BudgetRule:
@@ -180,7 +187,7 @@ def _tenant_policy(
         if surface_name in tenant.surfaces:
             surface = surface.model_copy(update=tenant.surfaces[surface_name].model_dump(exclude_unset=True))
         lanes = {}
-        for tier, names in (("small", surface.small), ("large", surface.large)):
+        for tier, names in _lanes(surface):
             lanes[tier] = [each for each in names if tenant.region in ("", catalog[each].card.region)]
             if names and not lanes[tier]:
                 raise InvalidSettings(
@@ -188,7 +195,7 @@ def _tenant_policy(
                     f"region {tenant.region!r} ({', '.join(names)}); give the tenant a lane of its own with models that do, "
                     f"or write `{tier} = []` under [tenants.{name}.surfaces.{surface_name}] to have none."
                 )
-        policies[surface_name] = _surface_policy(surface, lanes["small"], lanes["large"])
+        policies[surface_name] = _surface_policy(surface.model_copy(update=lanes))
     return TenantPolicy(
         policies,
         tuple(_rule(budget) for budget in tenant.budgets) if "budgets" in said else default.budgets,
@@ -242,7 +249,7 @@ def _rules_problems(prefix: str, rules: _Rules, models: Mapping[str, _Model], su
     for name, surface in rules.surfaces.items():
         if _NAME.match(name) is None:
             yield f"{prefix}surfaces.{name}", "a surface's name takes 1 to 63 letters, digits, and . _ - after the first."
-        for lane, names in (("small", surface.small), ("large", surface.large)):
+        for lane, names in _lanes(surface):
             for missing in (each for each in names if each not in models):
                 yield f"{prefix}surfaces.{name}.{lane}", f"there is no [models.{missing}]; the catalog has {known}."
             if len(set(names)) < len(names):
