@@ -236,10 +236,15 @@ def test_a_receiver_that_does_not_answer_is_a_failed_delivery() -> None:
         posting(f"http://127.0.0.1:{port}/").deliver(ACME, EVENT)
 
 
-def test_offline_sends_nothing(receiver: Receiver) -> None:
+def test_offline_nothing_is_sent_to_another_machine(receiver: Receiver) -> None:
     with pytest.raises(OutboundRefused, match="OFFLINE"):
-        posting(f"http://127.0.0.1:{receiver.port}/", offline=True).deliver(ACME, EVENT)
+        posting("https://hooks.example.com/", offline=True).deliver(ACME, EVENT)
     assert receiver.posts == []
+
+
+def test_offline_this_machine_is_reached_all_the_same(receiver: Receiver) -> None:
+    posting(f"http://127.0.0.1:{receiver.port}/", offline=True).deliver(ACME, EVENT)
+    assert len(receiver.posts) == 1
 
 
 @pytest.mark.parametrize(

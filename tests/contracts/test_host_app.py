@@ -106,7 +106,7 @@ def http_world(folder: Path, *, with_fastapi: bool = False) -> Iterator[World]:
         app = FastAPI()
         app.include_router(fastapi_router(receiver))
     with serve(app) as url:
-        yield _world(WebhookHost(url, "HOST_SECRET", clock, offline=False, environ={"HOST_SECRET": SECRET}), ledger, documents)
+        yield _world(WebhookHost(url, "HOST_SECRET", clock, offline=True, environ={"HOST_SECRET": SECRET}), ledger, documents)
     ledger.close()
 
 

@@ -63,14 +63,15 @@ class HostDoor:
             raise InvalidSettings(f"The host at {self.place} is not https; only loopback is called in the clear.")
         self.base_url = base_url.rstrip("/")
         self._allowed = frozenset({(target.host, target.port)}) if is_loopback else frozenset[tuple[str, int]]()
-        self._offline = offline
+        # Offline means no other machine; a host on this one is reached all the same.
+        self._is_cut_off = offline and not is_loopback
         self._resolve = resolve
         self._backend = backend
 
     def call(self, method: str, path: str, headers: Mapping[str, str], body: bytes, timeout_seconds: float) -> HostAnswer:
         """The answer. Raises OutboundRefused before any byte left, and BrokenCall when it is open what arrived."""
-        if self._offline:
-            raise OutboundRefused("SUREFOOT_OFFLINE is set: no host is called.")
+        if self._is_cut_off:
+            raise OutboundRefused("SUREFOOT_OFFLINE is set: no other machine is called.")
         seconds = min(timeout_seconds, MAX_TIMEOUT_SECONDS)
         url, sent = self.base_url + path, {**_HEADERS, **headers}
         try:
