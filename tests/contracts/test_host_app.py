@@ -19,7 +19,7 @@ from surefoot.domain.actions import Arguments, Env
 from surefoot.domain.identity import TenantId
 from surefoot.domain.json_patch import inverted
 from surefoot.domain.resource_actions import Outcome, Refused, ResourceAction, Workspace
-from surefoot.domain.runs import HostCall, HostDone, HostNever, HostRejected, HostStale, Precondition
+from surefoot.domain.runs import HostCall, HostDone, HostNever, HostRejected, HostStale, HostUnknown, Precondition
 from surefoot.ports.actions import HostApp
 from surefoot.receiver.app import Receiver, fastapi_router
 from surefoot.receiver.deliveries import SqliteDeliveries, SqliteDocuments
@@ -290,3 +290,12 @@ def test_a_compensation_takes_the_opposite_step_by_the_handle(made: Callable[...
         asked = call(2, preconditions=sent.after, undo_handle=sent.undo_handle, **card)
         back = done(world.host.undo(ACME, asked))
         assert back.changes[0].forward == ({"op": "replace", "path": "/state", "value": "recalled"},)
+
+
+def test_offline_no_other_machine_is_called() -> None:
+    host = WebhookHost(
+        "https://host.example.com", "HOST_SECRET", FixedClock(NOW), offline=True, environ={"HOST_SECRET": SECRET}
+    )
+    call = HostCall("dlv_1", "run_1", Env.SANDBOX, "write_note", "1.0.0", "/assistant/actions/write_note", {}, (), 1.0, "ann")
+    assert isinstance(simulated := host.simulate(ACME, call), HostRejected) and "OFFLINE" in simulated.reason
+    assert isinstance(applied := host.apply(ACME, call), HostUnknown) and "OFFLINE" in applied.reason
