@@ -4,7 +4,7 @@ import pytest
 
 from surefoot.actions.parts import RunView
 from surefoot.core.errors import NotFound, PlanStale, RunNotAllowed
-from surefoot.domain.runs import PolicyEffect, RunState, Stage, Verdict
+from surefoot.domain.runs import Approval, PolicyEffect, RunState, Stage, Verdict
 from tests.unit.actions.acting import ANN, BOB, EVE, QUORUM, STRICT, TENANT, Acting, acting, person
 
 CAT = person("cat", "revops")
@@ -148,3 +148,19 @@ def test_a_proposal_of_the_assistant_is_asked_about_as_its_persons_press() -> No
     assert [question.is_agent for question in world.policy.asked] == [True, False]
     assert world.actions.show(ANN, shown.run.run_id).run.agent == "assistant"
     assert world.host.state_hash(TENANT) == acting().host.state_hash(TENANT)
+
+
+def test_every_word_changes_the_runs_row_so_that_two_at_once_cannot_both_miss_the_quorum() -> None:
+    world = acting(QUORUM)
+    shown, digest = awaiting(world)
+    after = world.actions.approve(BOB, shown.run.run_id, digest)
+    assert after.run.version == shown.run.version + 1
+
+
+def test_a_word_of_the_maker_does_not_count_wherever_it_came_from() -> None:
+    world = acting(QUORUM)
+    shown, digest = awaiting(world)
+    with world.store.begin() as work:
+        work.runs.add_approval(TENANT, Approval(shown.run.run_id, digest, "ann", Verdict.APPROVE, world.clock.now()))
+        work.commit()
+    assert world.actions.approve(BOB, shown.run.run_id, digest).run.state is RunState.AWAITING_APPROVAL

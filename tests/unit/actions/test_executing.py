@@ -8,7 +8,7 @@ from surefoot.actions.service import Actions
 from surefoot.adapters.memory.host import HostFault
 from surefoot.core.errors import Forbidden, RunNotAllowed
 from surefoot.domain.runs import RunState
-from tests.unit.actions.acting import ADMIN, ANN, BOB, RESOURCE, STRICT, TENANT, Acting, acting
+from tests.unit.actions.acting import ADMIN, ANN, BOB, RESOURCE, STRICT, TENANT, Acting, acting, person
 
 POINTS = ("applying", "leased", "calling", "called", "settled:before-commit", "settled")
 
@@ -249,3 +249,27 @@ def test_a_run_whose_action_is_gone_waits_instead_of_stopping_the_others() -> No
     world.work()
     assert world.state(run_id) is RunState.UNKNOWN
     assert world.calls("apply") == 0
+
+
+def test_a_host_that_forgets_deliveries_is_not_called_again_when_a_copy_may_be_on_its_way() -> None:
+    world = acting(check_first=frozenset({"host_app"}))
+    run_id = pressed(world)
+    world.host.fail_next(HostFault.HANG)
+    world.work()
+    assert world.state(run_id) is RunState.UNKNOWN
+    world.later(minutes=1)
+    world.work()
+    assert world.state(run_id) is RunState.FAILED
+    assert world.calls("apply") == 1
+
+
+def test_what_somebody_approved_does_not_go_on_by_itself_even_if_approval_is_not_needed_any_more() -> None:
+    world = acting()
+    world.policy.needs_approval = True
+    shown = world.propose()
+    assert shown.plan is not None
+    world.actions.approve(person("zoe", "approver"), shown.run.run_id, shown.plan.digest)
+    world.policy.needs_approval = False
+    world.host.fail_next(HostFault.STALE)
+    done = world.actions.apply(ANN, shown.run.run_id, wait=True)
+    assert world.state(done.successor) is RunState.PLANNED

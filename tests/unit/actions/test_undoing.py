@@ -1,11 +1,15 @@
 """Undo restores exactly, overwrites nothing, and is stopped by nothing but tenancy, role, etag and window."""
 
+from dataclasses import replace
+
 import pytest
 
 from surefoot.adapters.memory.host import HostFault
 from surefoot.core.errors import NotFound, RunNotAllowed, UndoConflict
 from surefoot.domain.actions import Env
-from surefoot.domain.runs import PolicyEffect, RunKind, RunState, Stage
+from surefoot.domain.host_wire import Operation
+from surefoot.domain.json_patch import etag_of
+from surefoot.domain.runs import PolicyEffect, Precondition, RunKind, RunState, Stage
 from tests.unit.actions.acting import ADMIN, ANN, BOB, EVE, RESOURCE, STRICT, TENANT, acting
 
 
@@ -156,8 +160,6 @@ def test_a_death_at_any_point_of_an_undo_leaves_it_done_once(point: str) -> None
 def test_an_undo_whose_reply_was_lost_is_settled_by_the_same_delivery() -> None:
     world = acting()
     done = world.applied()
-    from surefoot.domain.host_wire import Operation
-
     world.host.fail_next(HostFault.REPLY_LOST, operation=Operation.UNDO)
     undo = world.actions.undo(ANN, done.run.run_id, wait=True)
     assert undo.run.state is RunState.UNKNOWN
@@ -197,3 +199,33 @@ def test_only_what_is_undone_is_done_again() -> None:
     done = world.applied()
     with pytest.raises(RunNotAllowed, match="only an undone one"):
         world.actions.redo(ANN, done.run.run_id)
+
+
+def test_who_approved_a_run_may_see_it_but_not_undo_it() -> None:
+    world = acting(STRICT)
+    shown = world.propose()
+    assert shown.plan is not None
+    world.actions.approve(BOB, shown.run.run_id, shown.plan.digest)
+    world.actions.apply(ANN, shown.run.run_id, wait=True)
+    with pytest.raises(RunNotAllowed, match="Only 'ann'"):
+        world.actions.undo(BOB, shown.run.run_id)
+
+
+def test_a_host_whose_simulation_overlooks_etags_does_not_hide_a_conflict() -> None:
+    world = acting()
+    done = world.applied()
+    world.host.write_outside(TENANT, RESOURCE, {**(world.host.document(TENANT, RESOURCE) or {}), "theirs": 1})
+    careful = world.host.simulate
+    now = (Precondition(RESOURCE, etag_of(world.host.document(TENANT, RESOURCE))),)
+    world.host.simulate = lambda tenant, call: careful(tenant, replace(call, preconditions=now))  # type: ignore[method-assign]
+    with pytest.raises(UndoConflict):
+        world.actions.preview_undo(ANN, done.run.run_id)
+
+
+def test_an_undo_that_begins_changes_its_originals_row_so_that_nothing_else_ends_it_meanwhile() -> None:
+    world = acting()
+    done = world.applied()
+    world.actions.preview_undo(ANN, done.run.run_id)
+    before = world.actions.show(ANN, done.run.run_id).run.version
+    world.actions.undo(ANN, done.run.run_id)
+    assert world.actions.show(ANN, done.run.run_id).run.version == before + 1
