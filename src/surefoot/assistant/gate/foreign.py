@@ -27,6 +27,9 @@ _PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("markup", re.compile(r"</?[a-z!?][^<>]{0,2000}>?|<>|</>")),
     ("markup", re.compile(r"!?\[[^\[\]]{0,1000}\]\s?(?:\([^()\s]{0,2000}[^()]{0,200}\)?|\[[^\[\]]{0,200}\]|:\s?\S{1,2000})")),
     ("markup", re.compile(r"\{[%#:{][^{}]{0,1000}\}{1,2}|<!--|-->|```|~~~|\$\{[^{}]{0,200}\}")),
+    # The seams of a prompt or a draft: an attribute, the end of a tag, the joints of JSON.
+    ("markup", re.compile(r"\b\w{1,40}=[\"\u201c']|[\"\u201d']\s?>|[\"\u201d'\]}]\s?[}\]]|[{\[]\s?[\"\u201c]\w{1,40}\b")),
+    ("markup", re.compile(r"\b\w{1,40}[\"\u201d]\s?:\s?[\"\u201c\[{]|\\[nrt\"]")),
     ("encoded text", re.compile(r"(?=[a-z0-9+/_-]{0,80}[0-9+/])[a-z0-9+/_-]{24,4000}={0,2}")),
     ("encoded text", re.compile(r"\b[a-z0-9]{40,4000}={0,2}|\b(?:0x)?(?=[a-f]*\d)[0-9a-f]{16,4000}\b")),
     ("encoded text", re.compile(r"(?:%[0-9a-f]{2}){2,1000}|(?:\\[xu][0-9a-f]{2,4}){1,1000}|(?:&#?x?\w{1,10};)+")),
