@@ -1,7 +1,7 @@
 """Tenants, principals and viewers: who is asking, and as whom."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NewType
 
@@ -12,7 +12,10 @@ TenantId = NewType("TenantId", str)
 Principal = NewType("Principal", str)
 
 EVERYONE = Principal("everyone")
+MAX_CONTEXT_ENTRIES = 16
+MAX_CONTEXT_CHARACTERS = 128
 _PRINCIPAL = re.compile(r"(user|group|role|plan):[^\s\x00-\x1f]{1,128}\Z")
+_CONTEXT_KEY = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
 
 
 def parse_principal(text: str) -> Principal:
@@ -32,9 +35,31 @@ def parse_principals(texts: Iterable[str]) -> frozenset[Principal]:
     return frozenset(parse_principal(text) for text in texts)
 
 
+def parse_context(stated: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    """What a host states about its viewer, as pairs in the order of their keys.
+
+    Raises InvalidInput for more than 16 entries, a key that is not a plain name, and a value that is not 1 to 128 printable
+    characters without spaces around them. The message repeats no value.
+    """
+    if len(stated) > MAX_CONTEXT_ENTRIES:
+        raise InvalidInput(f"The viewer's context has {len(stated)} entries; state at most {MAX_CONTEXT_ENTRIES}.")
+    pairs: list[tuple[str, str]] = []
+    for key in sorted(stated):
+        value = stated[key]
+        if _CONTEXT_KEY.match(key) is None:
+            raise InvalidInput("A key of the viewer's context must be a name such as account_id, of at most 32 characters.")
+        if not isinstance(value, str) or not _is_plain(value):
+            raise InvalidInput(f"context.{key} must be 1 to {MAX_CONTEXT_CHARACTERS} printable characters, as a text.")
+        pairs.append((key, value))
+    return tuple(pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """The signed-in person asking. `principals` are all they may act as; `everyone` is not implied, access.py adds it."""
+    """The signed-in person asking. `principals` are all they may act as; `everyone` is not implied, access.py adds it.
+    `context` is what else the host has signed about them, such as their `account_id`, from `parse_context`; actions that are
+    offered to them are filled in from it. It gives no right.
+    """
 
     tenant: TenantId
     user: str
@@ -42,6 +67,12 @@ class Viewer:
     plan: str | None = None
     region: str | None = None
     locale: str = "en"
+    context: tuple[tuple[str, str], ...] = ()
+
+    def stated(self) -> dict[str, str]:
+        """Everything that is known of them by name, `user_id` being their id unless the context has one of its own."""
+        known = {"user_id": self.user, "plan": self.plan, "region": self.region, "locale": self.locale}
+        return {name: value for name, value in known.items() if value is not None} | dict(self.context)
 
 
 def acl_fingerprint(principals: Iterable[Principal]) -> str:
@@ -52,3 +83,7 @@ def acl_fingerprint(principals: Iterable[Principal]) -> str:
 def viewer_hash(viewer: Viewer) -> str:
     """Names the viewer, in the ledger, the meters and the conversations, without saying who they are."""
     return digest("viewer", viewer.tenant, viewer.user)
+
+
+def _is_plain(text: str) -> bool:
+    return 0 < len(text) <= MAX_CONTEXT_CHARACTERS and text.isprintable() and text == text.strip()

@@ -17,7 +17,7 @@ from joserfc.jwk import Key, OKPKey
 from surefoot.core.errors import InvalidInput, Unauthenticated
 from surefoot.core.ids import is_tenant_id
 from surefoot.core.strict_json import parse_json
-from surefoot.domain.identity import TenantId, Viewer, parse_principal, parse_principals
+from surefoot.domain.identity import TenantId, Viewer, parse_context, parse_principal, parse_principals
 from surefoot.domain.keys import Issuer
 from surefoot.governance.issuers import ALGORITHMS, check_issuer, decode_base64url, encode_base64url, import_key, verification_key
 from surefoot.ports import Store
@@ -73,7 +73,7 @@ def mint(private_key: Mapping[str, Any], issuer: Issuer, viewer: Viewer, *, now:
         "principals": sorted(viewer.principals),
         "locale": viewer.locale,
     }
-    optional = {"plan": viewer.plan, "region": viewer.region}
+    optional = {"plan": viewer.plan, "region": viewer.region, "context": dict(viewer.context) or None}
     claims |= {name: value for name, value in optional.items() if value is not None}
     header = {"alg": issuer.algorithm, "kid": kid, "typ": "JWT"}
     signed = f"{encode_base64url(orjson.dumps(header))}.{encode_base64url(orjson.dumps(claims))}"
@@ -216,6 +216,7 @@ def _viewer_of(claims: Mapping[str, Any], tenant: TenantId) -> Viewer:
         plan=claims.get("plan"),
         region=claims.get("region"),
         locale=claims.get("locale", "en"),
+        context=_context(claims.get("context", {})),
     )
     if _LOCALE.match(viewer.locale) is None:
         raise _refused("locale is not a language tag such as en or pt-BR")
@@ -233,6 +234,16 @@ def _principals(texts: Sequence[str], *, user: str, plan: str | None) -> frozens
         return parse_principals(texts)
     except InvalidInput:
         raise _refused("sub, plan or one of the principals cannot be a principal") from None
+
+
+def _context(stated: object) -> tuple[tuple[str, str], ...]:
+    """What the issuer states about the viewer beside their rights: a flat object of short texts."""
+    if not isinstance(stated, dict):
+        raise _refused("context must be an object")
+    try:
+        return parse_context(stated)
+    except InvalidInput:
+        raise _refused("context must be at most 16 names with printable texts of at most 128 characters") from None
 
 
 def _signing_key(algorithm: str, jwk: Mapping[str, Any]) -> Key:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
-from surefoot.domain.identity import TenantId, Viewer, parse_principals
+from surefoot.domain.identity import TenantId, Viewer, parse_context, parse_principals
 
 TENANT = TenantId("pennyfern")
 _FOLDER = Path(__file__).parent
 
 
 class Person(BaseModel):
-    """Somebody who may ask; `shown_as` is how the demo page names them."""
+    """Somebody who may ask; `shown_as` is how the demo page names them, `context` what the product signs about them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,10 +21,18 @@ class Person(BaseModel):
     principals: tuple[str, ...]
     plan: str
     locale: str
+    context: dict[str, str]
 
     def viewer(self, tenant: TenantId = TENANT) -> Viewer:
         """This person as the viewer of a question."""
-        return Viewer(tenant, self.user, parse_principals(self.principals), plan=self.plan, locale=self.locale)
+        return Viewer(
+            tenant,
+            self.user,
+            parse_principals(self.principals),
+            plan=self.plan,
+            locale=self.locale,
+            context=parse_context(self.context),
+        )
 
 
 def documents_folder() -> Path:
