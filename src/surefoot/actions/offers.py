@@ -89,7 +89,7 @@ class Offers:
         if score < self._threshold or is_opposite(question, locale) is not is_opposite(matched, locale):
             return None
         spec = action.spec
-        arguments = _from_context(spec, viewer_context)
+        arguments = from_context(spec, viewer_context)
         return Offer(
             action=spec.name,
             version=spec.version,
@@ -164,7 +164,7 @@ def _dice(one: Collection[str], other: Collection[str]) -> float:
     return 2 * len(set(one) & set(other)) / (len(one) + len(other)) if one or other else 0.0
 
 
-def _from_context(spec: ActionSpec, viewer_context: Mapping[str, Json]) -> dict[str, Json]:
+def from_context(spec: ActionSpec, viewer_context: Mapping[str, Json]) -> dict[str, Json]:
     """The arguments that `x-context` finds and the schema takes, normalised."""
     found: dict[str, Json] = {}
     for name, node in _properties(spec).items():

@@ -3,10 +3,12 @@
 from collections import OrderedDict
 from dataclasses import dataclass, fields
 from threading import Lock
+from typing import Generic, TypeVar
 
 from surefoot.core.ids import digest
-from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.identity import TenantId
+
+Outcome = TypeVar("Outcome")
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,8 @@ class CacheKey:
     """Everything that an outcome depends on. Two questions share an outcome only when all of it is equal.
 
     `rights` names what may be read (retrieval.access.RightsFingerprints), `corpus_version` the documents and the epoch of
-    their rights, `prompt_fingerprint` and `policy_fingerprint` how an answer is made, `narrowing` the filter and limit.
+    their rights, `prompt_fingerprint` and `policy_fingerprint` how an answer is made, `narrowing` the filter and limit,
+    `actions` what a model may propose beside it.
     """
 
     tenant: TenantId
@@ -26,6 +29,7 @@ class CacheKey:
     locale: str
     narrowing: str
     question: str
+    actions: str = ""
 
     def name(self) -> str:
         """One hash of all parts, each with its length, so that no two keys run into each other."""
@@ -37,12 +41,12 @@ class CacheKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(Generic[Outcome]):
     owner: str
-    outcome: Answer | Refusal
+    outcome: Outcome
 
 
-class AnswerCache:
+class AnswerCache(Generic[Outcome]):
     """At most `size` outcomes of one process, the least recently used going first; a size of 0 keeps nothing. Safe from many
     threads.
 
@@ -52,10 +56,10 @@ class AnswerCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept[Outcome]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: CacheKey) -> Answer | Refusal | None:
+    def get(self, key: CacheKey) -> Outcome | None:
         """The outcome kept for this key."""
         name = key.name()
         with self._lock:
@@ -68,7 +72,7 @@ class AnswerCache:
             self._kept.move_to_end(name)
             return kept.outcome
 
-    def put(self, key: CacheKey, outcome: Answer | Refusal) -> None:
+    def put(self, key: CacheKey, outcome: Outcome) -> None:
         """The outcome is kept as long as there is room."""
         if self._size == 0:
             return
