@@ -5,7 +5,24 @@ from typing import Annotated
 import typer
 
 from surefoot import __version__
-from surefoot.cli import access, actions, ask, audit, budget, demo, doctor, documents, eval, ingest, init, keys, runs, serve, token
+from surefoot.cli import (
+    access,
+    actions,
+    ask,
+    audit,
+    budget,
+    demo,
+    doctor,
+    documents,
+    eval,
+    ingest,
+    init,
+    keys,
+    mcp,
+    runs,
+    serve,
+    token,
+)
 
 app = typer.Typer(
     name="surefoot",
@@ -37,6 +54,7 @@ app.command("doctor")(doctor.doctor)
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("token")(token.token)
 app.command("access")(access.access)
 app.command("budget")(budget.budget)
