@@ -66,21 +66,29 @@ def view(parts: ActionParts, viewer: Viewer, run_id: str, *, replayed: bool = Fa
 def page(
     parts: ActionParts, viewer: Viewer, *, env: Env | None, states: frozenset[RunState], mine: bool, after: str, limit: int
 ) -> RunPage:
-    """Runs that the viewer may see, newest first."""
+    """Runs of the viewer, and those that wait for their approval; all of the tenant's for an administrator. Newest first."""
     wanted = max(1, min(limit, MAX_PAGE))
-    maker = viewer.user if mine else ""
-    shown: list[Run] = []
+    sees_all = is_admin(viewer) and not mine
     with parts.store.begin() as work:
-        while True:
-            runs = work.runs.page(viewer.tenant, env=env, states=states, maker=maker, after=after, limit=MAX_PAGE)
-            for run in runs:
-                if _may_see(parts, viewer, run, work.runs.approvals(viewer.tenant, run.run_id)):
-                    shown.append(run)
-                if len(shown) > wanted:
-                    return RunPage(tuple(shown[:wanted]), shown[wanted - 1].run_id)
-            if len(runs) < MAX_PAGE:
-                return RunPage(tuple(shown), "")
-            after = runs[-1].run_id
+        maker = "" if sees_all else viewer.user
+        shown = work.runs.page(viewer.tenant, env=env, states=states, maker=maker, after=after, limit=wanted + 1)
+        if not sees_all and not mine and (not states or RunState.AWAITING_APPROVAL in states):
+            shown = shown + _to_approve(parts, work, viewer, env, after, wanted + 1)
+    newest = sorted({run.run_id: run for run in shown}.values(), key=lambda run: run.run_id, reverse=True)
+    return RunPage(tuple(newest[:wanted]), newest[wanted - 1].run_id if len(newest) > wanted else "")
+
+
+def _to_approve(parts: ActionParts, work: UnitOfWork, viewer: Viewer, env: Env | None, after: str, limit: int) -> list[Run]:
+    """Up to `limit` runs that wait for this viewer, newest first. Only those that wait are looked through."""
+    waiting: list[Run] = []
+    while len(waiting) < limit:
+        states = frozenset({RunState.AWAITING_APPROVAL})
+        runs = work.runs.page(viewer.tenant, env=env, states=states, maker="", after=after, limit=MAX_PAGE)
+        waiting += [run for run in runs if _may_see(parts, viewer, run, [])]
+        if len(runs) < MAX_PAGE:
+            break
+        after = runs[-1].run_id
+    return waiting[:limit]
 
 
 def cap_holds(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run) -> tuple[CapHold, ...]:

@@ -6,6 +6,7 @@ from surefoot.actions.parts import RunView
 from surefoot.core.errors import NotFound, PlanStale, RunNotAllowed
 from surefoot.domain.runs import Approval, PolicyEffect, RunState, Stage, Verdict
 from tests.unit.actions.acting import ANN, BOB, EVE, QUORUM, STRICT, TENANT, Acting, acting, person
+from tests.unit.actions.declared import ARGUMENTS
 
 CAT = person("cat", "revops")
 
@@ -164,3 +165,18 @@ def test_a_word_of_the_maker_does_not_count_wherever_it_came_from() -> None:
         work.runs.add_approval(TENANT, Approval(shown.run.run_id, digest, "ann", Verdict.APPROVE, world.clock.now()))
         work.commit()
     assert world.actions.approve(BOB, shown.run.run_id, digest).run.state is RunState.AWAITING_APPROVAL
+
+
+def test_pages_of_what_waits_for_an_approver_and_of_their_own_follow_each_other() -> None:
+    world = acting(STRICT, ("x-action/caps", []))
+    made = []
+    for number, maker in enumerate((ANN, BOB, EVE, BOB, ANN)):
+        made.append(world.propose(maker, arguments={**ARGUMENTS, "user_id": f"usr_abc12{number}"}).run.run_id)
+        world.later(seconds=1)
+    first = world.actions.page(BOB, limit=2)
+    second = world.actions.page(BOB, limit=2, after=first.after)
+    third = world.actions.page(BOB, limit=2, after=second.after)
+    assert [run.run_id for page in (first, second, third) for run in page.runs] == made[::-1]
+    assert third.after == ""
+    assert [run.run_id for run in world.actions.page(BOB, mine=True).runs] == [made[3], made[1]]
+    assert [run.maker for run in world.actions.page(EVE).runs] == ["eve"]
