@@ -13,6 +13,7 @@ from surefoot.actions.parts import Request
 from surefoot.cli.main import app
 from surefoot.cli.mcp_blocks import inert
 from surefoot.domain.actions import AutonomyLevel, Env
+from surefoot.domain.documents import DocumentId
 from tests.api.world import GLOBEX, NOW, World, world
 from tests.unit.cli.mcp_world import (
     ERAS,
@@ -29,7 +30,6 @@ from tests.unit.cli.mcp_world import (
 )
 
 SECRET = "ACME-CANARY-77"
-CONNECT = {"account_id": "acc_acme01", "integration": "slack", "region": "eu"}
 
 
 @pytest.fixture
@@ -45,9 +45,15 @@ def shared() -> Iterator[World]:
 
 
 def needing_a_second_person(world: World) -> tuple[str, dict[str, Any]]:
-    """An exported action that its policy lets nobody apply alone, with valid arguments."""
-    spec = world.surefoot.registry.get("connect_integration")
-    return spec.name, dict(next(example.arguments for example in spec.examples if example.is_valid))
+    """An exported action that its policy lets nobody apply alone, with valid arguments and fresh evidence."""
+    dated = "---\nupdated_at: 2026-02-20\n---\n# Features\n\nThe new editor can be switched on for an account.\n"
+    return "enable_feature", _valid(world, "enable_feature") | {"_citations": [chunk_of(world, world.put("features.md", dated))]}
+
+
+def chunk_of(world: World, document: str) -> str:
+    """The first chunk of the document."""
+    with world.surefoot.store.begin() as work:
+        return work.documents.chunks_of(viewer().tenant, [DocumentId(document)])[0].chunk_id
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -303,9 +309,7 @@ def test_passages_that_the_viewer_may_not_read_support_nothing(shared: World) ->
         async with desk(shared, who) as at:
             return await at.call("pin_shortcut", user_id="usr_cite01", page="payouts", _citations=[chunk])
 
-    with shared.surefoot.store.begin() as work:
-        payroll = shared.tenants[viewer().tenant].documents["payroll.md"]
-        (secret, *_) = (each for each in work.documents.chunk_ids(viewer().tenant) if _of(work, each) == payroll)
+    secret = chunk_of(shared, shared.tenants[viewer().tenant].documents["payroll.md"])
     assert run_in(shared, lambda: cited(viewer("usr_eve001"), secret))["code"] == "not_found"
     assert run_in(shared, lambda: cited(viewer("usr_fin001", "group:finance"), secret))["state"] == "planned"
 
@@ -346,7 +350,3 @@ def test_a_missing_package_is_named_with_its_command(tmp_path: Any, monkeypatch:
 
 def _valid(world: World, name: str) -> dict[str, Any]:
     return dict(next(example.arguments for example in world.surefoot.registry.get(name).examples if example.is_valid))
-
-
-def _of(work: Any, chunk: Any) -> str:
-    return str(work.documents.chunks(viewer().tenant, [chunk])[chunk].document_id)
