@@ -221,3 +221,9 @@ def test_a_folder_without_a_schema_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.cedar").write_text("", encoding="utf-8")
     with pytest.raises(InvalidSettings, match="cedarschema"):
         CedarPolicy(tmp_path)
+
+
+def test_what_is_deferred_says_whether_somebody_has_to_agree(policy: CedarPolicy) -> None:
+    assert not decide(policy, in_quiet_hours=True).needs_approval
+    deferred = decide(policy, in_quiet_hours=True, risk="medium")
+    assert (deferred.effect, deferred.needs_approval) == (PolicyEffect.DEFER, True)

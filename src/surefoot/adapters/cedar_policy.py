@@ -72,7 +72,10 @@ class CedarPolicy:
         ):
             return self._denied((_NOT_PERMITTED,), ())
         reasons = tuple(PolicyReason(rule.id, rule.reason, rule.remedy) for rule in forbidding)
-        return PolicyDecision(forbidding[0].effect, self._fingerprint, reasons)
+        effect = forbidding[0].effect
+        # What is only deferred goes on by itself later, so whether somebody has to agree is said now.
+        needs_approval = effect is PolicyEffect.DEFER and not self._passes_alone(tenant, question)
+        return PolicyDecision(effect, self._fingerprint, reasons, needs_approval=needs_approval)
 
     def _passes_alone(self, tenant: TenantId, question: PolicyQuestion) -> bool:
         """Whether nobody else has to agree; an error means that somebody has to."""
