@@ -10,12 +10,15 @@ import os
 import select
 import signal
 import sys
+import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from surefoot.actions.facts import ActionFacts, RuleCalendar
@@ -27,7 +30,7 @@ from surefoot.adapters.python_host import PythonHost
 from surefoot.adapters.sql.store import SqlStore
 from surefoot.adapters.webhook_host import WebhookHost
 from surefoot.core.clock import FixedClock
-from surefoot.core.errors import RunNotAllowed
+from surefoot.core.errors import SurefootError
 from surefoot.domain.action_rules import NO_RULES
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import Principal, TenantId, Viewer
@@ -69,8 +72,10 @@ class Job:
     seconds_later: int = 0
     dies_at: int = 0
     lives_seconds: float = 0.0
-    # For many at once: this job does those of `runs` whose number is its own.
+    # For many at once: so many processes, each with so many threads, which begin together.
     runs: tuple[str, ...] = ()
+    processes: int = 0
+    threads: int = 0
 
 
 def say(line: str) -> None:
@@ -128,7 +133,7 @@ class Shared:
 
 
 @contextmanager
-def _opened(job: Job, shared: Shared, clock: FixedClock) -> Iterator[Actions]:
+def _opened(job: Job, shared: Shared, clock: FixedClock, at: Callable[[str], None]) -> Iterator[Actions]:
     with ExitStack() as held:
         store = SqlStore(job.url)
         held.callback(store.close)
@@ -140,7 +145,6 @@ def _opened(job: Job, shared: Shared, clock: FixedClock) -> Iterator[Actions]:
             held.callback(own.close)
             host = PythonHost(own.handlers, own.ledger, clock)
         checks = frozenset({"host_app"}) if job.checks_first else frozenset[str]()
-        at = Points(job.dies_at)
         yield Actions(shared.parts(store, host, clock, worker=f"{job.worker}:{os.getpid()}", check_first=checks, at=at))
 
 
@@ -209,62 +213,144 @@ def recover(job: Job, actions: Actions, clock: FixedClock) -> None:
     say("recovered")
 
 
-def press(job: Job, actions: Actions) -> None:
-    """Every run of the job is applied by its maker, whoever else presses the same."""
+def press(job: Job, actions: Actions, number: int) -> None:
+    """The thread of this number applies its share of the runs, each of which is another thread's share too."""
+    share = [run_id for place, run_id in enumerate(job.runs) if number in _threads_of(place, job)]
+    for run_id in share:
+        _told(lambda run_id=run_id: actions.apply(viewer(job.tenant, MAKER), run_id, wait=job.waits))  # type: ignore[misc]
+    _told(lambda: work(job, actions))
+
+
+def _threads_of(place: int, job: Job) -> tuple[int, int]:
+    """Two threads, of two processes."""
+    return place % job.threads, (place + job.threads // job.processes) % job.threads
+
+
+def wish(job: Job, actions: Actions, number: int) -> None:
+    """The thread of this number wants what all want, under a key of its own, and presses when it may."""
     maker = viewer(job.tenant, MAKER)
-    for run_id in job.runs:
-        try:
-            shown = actions.apply(maker, run_id, wait=job.waits)
-            say(f"pressed {run_id} {shown.run.state}")
-        except RunNotAllowed as error:
-            say(f"refused {run_id} {error}")
-    work(job, actions)
+    request = Request(job.action, job.arguments, f"{job.key}-{number}", Env.PRODUCTION, citations=(CITATION,))
+
+    def ask() -> None:
+        shown = actions.propose(maker, request)
+        if shown.run.state in _READY:
+            actions.apply(maker, shown.run.run_id, wait=job.waits)
+
+    _told(ask)
+    _told(lambda: work(job, actions))
+
+
+def _told(step: Callable[[], object]) -> None:
+    """What may be refused to one of many is said."""
+    try:
+        step()
+    except SurefootError as error:
+        say(f"refused {type(error).__name__} {error}")
+
+
+def crowd(job: Job, shared: Shared, worker: int, there: int, gate: int) -> None:
+    """One process of many: it says that it is there, and its threads begin when the gate is closed at its other end."""
+    own = replace(job, worker=f"w{worker}")
+    each = {"press": press, "wish": wish}[job.what]
+    count = job.threads // job.processes
+    with _opened(own, shared, FixedClock(NOW), lambda point: None) as actions:
+        threads = [
+            threading.Thread(target=each, args=(own, actions, number)) for number in range(worker * count, (worker + 1) * count)
+        ]
+        os.write(there, b".")
+        os.read(gate, 1)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
 
 def propose(job: Job, actions: Actions) -> None:
-    """The wish is sent under a key of this job's own, and pressed at once when it may be."""
-    maker = viewer(job.tenant, MAKER)
-    try:
-        shown = actions.propose(maker, Request(job.action, job.arguments, job.key, Env.PRODUCTION, citations=(CITATION,)))
-        say(f"proposed {shown.run.run_id} {shown.run.state}")
-        if shown.run.state in _READY:
-            actions.apply(maker, shown.run.run_id, wait=job.waits)
-    except RunNotAllowed as error:
-        say(f"refused {error}")
-    work(job, actions)
+    """So many wishes as the job has threads, simulated and not pressed."""
+    for number in range(job.threads):
+        request = Request(job.action, job.arguments, f"{job.key}-{number}", Env.PRODUCTION, citations=(CITATION,))
+        say(f"proposed {actions.propose(viewer(job.tenant, MAKER), request).run.run_id}")
 
 
 def perform(job: Job, shared: Shared) -> None:
     """The job is done."""
     clock = FixedClock(NOW + timedelta(seconds=job.seconds_later))
-    with _opened(job, shared, clock) as actions:
+    with _opened(job, shared, clock, Points(job.dies_at)) as actions:
         if job.what == "recover":
             recover(job, actions, clock)
         else:
-            {"live": live, "press": press, "propose": propose}[job.what](job, actions)
+            {"live": live, "propose": propose}[job.what](job, actions)
 
 
-def _forked(job: Job, shared: Shared) -> int:
+def _fork(do: Callable[[], None]) -> int:
     pid = os.fork()
     if pid == 0:
         try:
-            perform(job, shared)
+            do()
         except BaseException:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
+    return pid
+
+
+def _ended(pid: int) -> int:
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _crowded(job: Job, shared: Shared) -> int:
+    arrivals, there = os.pipe()
+    gate, opener = os.pipe()
+
+    def one(worker: int) -> None:
+        os.close(opener)
+        crowd(job, shared, worker, there, gate)
+
+    pids = [_fork(partial(one, worker)) for worker in range(job.processes)]
+    os.close(there)
+    for _ in pids:
+        os.read(arrivals, 1)
+    for end in (opener, gate, arrivals):
+        os.close(end)
+    return max(abs(_ended(pid)) for pid in pids)
+
+
+def _forked(job: Job, shared: Shared) -> int:
+    if job.processes:
+        return _crowded(job, shared)
+    pid = _fork(lambda: perform(job, shared))
     if job.lives_seconds:
         handle = os.pidfd_open(pid)
         is_over, _, _ = select.select([handle], [], [], job.lives_seconds)
         os.close(handle)
         if not is_over:
             os.kill(pid, signal.SIGKILL)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return _ended(pid)
+
+
+def _warm(shared: Shared) -> None:
+    """What a first life imports and compiles is there, so that a fork need not: an undisturbed one in a folder of its own, and
+    a call that nobody takes.
+    """
+    with TemporaryDirectory() as folder:
+        url, file = f"sqlite:///{folder}/warm.db", f"{folder}/host.db"
+        with closing(SqlStore(url)) as store:
+            store.migrate()
+            seed(store, "warm")
+        feature = {"account_id": "acc_fernhill1", "feature": "automatic_tax"}
+        job = Job("live", url, file, file, "warm", key="key", action="enable_feature", arguments=feature)
+        clock = FixedClock(NOW)
+        with _opened(job, shared, clock, lambda point: None) as actions:
+            live(job, actions)
+        nobody = replace(job, host="http://127.0.0.1:9", key="other", arguments={**feature, "feature": "customer_portal"})
+        with _opened(nobody, shared, clock, lambda point: None) as actions:
+            live(nobody, actions)
 
 
 def main() -> None:
     """Forks for each line until there are no more."""
     shared = Shared()
+    _warm(shared)
     say("ready")
     for line in sys.stdin:
         told = json.loads(line)

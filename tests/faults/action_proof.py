@@ -25,6 +25,7 @@ from surefoot.domain.json_patch import etag_of
 from surefoot.domain.runs import Run, RunKind, RunState, Stage
 from surefoot.governance.audit import AuditTrail, Verified
 from surefoot.sample.host_app import SampleHostApp, serve_host_app
+from surefoot.sample.tenant import TENANT
 from tests.contracts.store_rows import NOW
 from tests.faults.action_child import AUDIT_KEY, MAKER, SECRET, Job, seed
 
@@ -114,12 +115,12 @@ class Tally:
 class House:
     """One database, one host, one process that forks those who act. Lives go one after the other."""
 
-    def __init__(self, url: str, folder: Path, held: ExitStack) -> None:
+    def __init__(self, url: str, folder: Path, held: ExitStack, tenant: TenantId) -> None:
         self.url = _marked(url)
         self.store = held.enter_context(closing(SqlStore(url)))
         self.clock = FixedClock(NOW)
         self.host_file = folder / "host.db"
-        self.host = held.enter_context(closing(SampleHostApp(self.host_file, self.clock)))
+        self.host = held.enter_context(closing(SampleHostApp(self.host_file, self.clock, tenant=tenant)))
         with closing(sqlite3.connect(self.host_file)) as connection:
             connection.executescript(_EFFECTS)
         self.address = held.enter_context(serve_host_app(self.host, SECRET))
@@ -152,7 +153,7 @@ class House:
             checks_first=way.checks_first,
             outside=way.outside,
         )
-        return Life(job, resource, self._tenant_host.state(), self._effects(resource))
+        return Life(job, resource, self._tenant_host.state(), self.effects(self._tenant, resource))
 
     def do(self, job: Job) -> Ended:
         """The job, done or died over."""
@@ -196,7 +197,7 @@ class House:
         runs = self._runs(life)
         wrong = [f"{run.run_id} is still {run.state}" for run in runs if run.state in _UNSETTLED]
         happened = [run for run in runs if run.state in _HAPPENED]
-        effects = self._effects(life.resource) - life.effects_before
+        effects = self.effects(self._tenant, life.resource) - life.effects_before
         # The outside writer of a stale life writes another resource than the one the action changes.
         if effects > len(happened):
             tally.doubled += effects - len(happened)
@@ -248,7 +249,7 @@ class House:
 
     def _wrong_caps(self) -> list[str]:
         tenant = TenantId(self._tenant)
-        done = [run for run in self._all(tenant) if run.kind is RunKind.APPLY and run.state in _HAPPENED]
+        done = [run for run in self.runs_of(tenant) if run.kind is RunKind.APPLY and run.state in _HAPPENED]
         wrong = []
         for action in ("enable_feature", "pin_shortcut"):
             spec = self._registry.get(action)
@@ -262,7 +263,7 @@ class House:
         tenant = TenantId(self._tenant)
         verified = self.trail.verify(tenant)
         # A chain without rows is right only where nothing has happened yet.
-        is_right = isinstance(verified, Verified) and (verified.count > 0) is bool(self._all(tenant))
+        is_right = isinstance(verified, Verified) and (verified.count > 0) is bool(self.runs_of(tenant))
         return [] if is_right else [f"the audit chain: {verified}"]
 
     def _wrong_at_end(self, life: Life, again: Ended) -> list[str]:
@@ -275,31 +276,33 @@ class House:
             if expected[life.job.outside].get("seen") != life.job.key:
                 return ["a later write of somebody else was overwritten"]
         is_same = etag_of(expected) == self._tenant_host.state_hash()
-        effects = self._effects(life.resource) - life.effects_before
+        effects = self.effects(self._tenant, life.resource) - life.effects_before
         return ([] if is_same else ["the undo did not restore the host's state hash"]) + (
             [] if effects == 2 else [f"{effects} effects instead of one and its undo"]
         )
 
     # What stands where.
 
-    def _all(self, tenant: TenantId) -> list[Run]:
+    def runs_of(self, tenant: TenantId) -> list[Run]:
+        """Every run of the tenant, newest first."""
         with self.store.begin() as work:
             return work.runs.page(tenant, env=None, states=frozenset(), maker="", after="", limit=1000)
 
     def _runs(self, life: Life) -> list[Run]:
         """The runs of this life: those of its keys, and the successor of one that went stale."""
         keys = {life.job.key, f"{life.job.key}-undo"}
-        runs = self._all(TenantId(self._tenant))
+        runs = self.runs_of(TenantId(self._tenant))
         own = [run for run in runs if run.idem_key in keys]
         return own + [run for run in runs if run.idem_key in {each.run_id for each in own} and run not in own]
 
     def _unsettled(self, life: Life) -> list[str]:
         return [run.run_id for run in self._runs(life) if run.state in (RunState.APPLYING, RunState.UNKNOWN)]
 
-    def _effects(self, resource: str) -> int:
+    def effects(self, tenant: str, resource: str) -> int:
+        """How often the host has written the resource, by a count of its own."""
         with self.host.ledger.preview() as connection:
             counted = "SELECT count(*) FROM effects WHERE tenant = ? AND resource = ?"
-            return int(connection.execute(counted, (self._tenant, resource)).fetchone()[0])
+            return int(connection.execute(counted, (tenant, resource)).fetchone()[0])
 
     def _await_the_dead(self) -> None:
         """No server process works for a killed child any more: a commit sent before the kill is done or never will be."""
@@ -341,13 +344,14 @@ def _child() -> Iterator["subprocess.Popen[str]"]:
     command = [sys.executable, "-m", "tests.faults.action_child"]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None and child.stdin is not None
-        assert child.stdout.readline() == "ready\n"
+        # It warms itself up by a life of its own, of which it tells too.
+        assert "ready\n" in iter(child.stdout.readline, "")
         yield child
         child.stdin.close()
 
 
 @contextmanager
-def house(url: str, folder: Path) -> Iterator[House]:
+def house(url: str, folder: Path, tenant: TenantId = TENANT) -> Iterator[House]:
     """A house on this migrated database, whose host keeps its file in the folder; nothing of it outlives the block."""
     with ExitStack() as held:
-        yield House(url, folder, held)
+        yield House(url, folder, held, tenant)
