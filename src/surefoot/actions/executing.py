@@ -53,6 +53,13 @@ class _Delivery:
     def operation(self) -> str:
         return "undo" if self.run.kind is RunKind.UNDO else "apply"
 
+    @property
+    def may_have_arrived(self) -> bool:
+        """Whether an earlier attempt ended in nobody knows what: a refusal of this one, by a gateway or for a changed secret,
+        then says nothing about that one.
+        """
+        return any(attempt.outcome.startswith("unknown") for attempt in self.attempts)
+
     def count(self, operation: str) -> int:
         return sum(attempt.operation == operation for attempt in self.attempts)
 
@@ -187,7 +194,9 @@ class Worker:
                     after = applied(self._parts, work, tenant, run, receipt)
                 case HostStale():
                     after = stale(self._parts, work, tenant, run)
-                case HostRejected() | HostNever():
+                case HostNever():
+                    after = failed(self._parts, work, tenant, run, outcome_of(reply))
+                case HostRejected() if operation == _STATUS or not delivery.may_have_arrived:
                     after = failed(self._parts, work, tenant, run, outcome_of(reply))
                 case _:
                     wait = self._pause(delivery, reply)

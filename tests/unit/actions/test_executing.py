@@ -163,6 +163,21 @@ def test_a_refusal_of_the_host_fails_the_run_and_frees_its_caps() -> None:
     assert world.cap_used() == 0
 
 
+def test_a_refusal_after_an_unknown_attempt_does_not_make_that_one_undone() -> None:
+    world = acting()
+    world.host.fail_next(HostFault.REPLY_LOST)
+    run_id = world.propose().run.run_id
+    assert world.actions.apply(ANN, run_id, wait=True).run.state is RunState.UNKNOWN
+    world.host.fail_next(HostFault.REJECTED)
+    world.later(minutes=5)
+    world.work()
+    assert world.actions.show(ANN, run_id).run.state is RunState.UNKNOWN, "the first attempt had its effect"
+    world.later(minutes=5)
+    world.work()
+    assert world.actions.show(ANN, run_id).run.state is RunState.APPLIED
+    assert world.cap_used() == 1
+
+
 def test_a_stale_run_is_planned_anew_and_waits_when_it_would_do_something_else() -> None:
     world = acting()
     shown = world.propose()
