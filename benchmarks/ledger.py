@@ -16,8 +16,8 @@ from pathlib import Path
 
 from surefoot.adapters.sql.store import SqlStore
 from surefoot.domain.answers import Refusal, RefusalReason
-from surefoot.domain.replies import Reply
 from surefoot.domain.identity import TenantId
+from surefoot.domain.replies import Reply
 
 TENANT = TenantId("bench")
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)

@@ -54,7 +54,10 @@ def policy_of(
     """A policy whose only surface asks these models."""
     lanes = {tier: tuple(models) for tier, models in ((Tier.SMALL, small), (Tier.LARGE, large or {})) if models}
     surfaces = {DEFAULT_SURFACE: SurfacePolicy(lanes=lanes, **{"escalate_floor": 0.0, **surface})}  # type: ignore[arg-type]
-    catalog = {name: CatalogEntry(model.card, Endpoint("scripted")) for name, model in {**small, **(large or {}), **(others or {})}.items()}
+    catalog = {
+        name: CatalogEntry(model.card, Endpoint("scripted"))
+        for name, model in {**small, **(large or {}), **(others or {})}.items()
+    }
     return ModelPolicy(catalog, TenantPolicy(surfaces, budgets))
 
 

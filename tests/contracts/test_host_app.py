@@ -293,9 +293,7 @@ def test_a_compensation_takes_the_opposite_step_by_the_handle(made: Callable[...
 
 
 def test_offline_no_other_machine_is_called() -> None:
-    host = WebhookHost(
-        "https://host.example.com", "HOST_SECRET", FixedClock(NOW), offline=True, environ={"HOST_SECRET": SECRET}
-    )
+    host = WebhookHost("https://host.example.com", "HOST_SECRET", FixedClock(NOW), offline=True, environ={"HOST_SECRET": SECRET})
     call = HostCall("dlv_1", "run_1", Env.SANDBOX, "write_note", "1.0.0", "/assistant/actions/write_note", {}, (), 1.0, "ann")
     assert isinstance(simulated := host.simulate(ACME, call), HostRejected) and "OFFLINE" in simulated.reason
     assert isinstance(applied := host.apply(ACME, call), HostUnknown) and "OFFLINE" in applied.reason

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.world import NOW, TENANT, World, markdown, memory_world, reader
 
 from surefoot.actions.facts import ActionFacts, RuleCalendar
 from surefoot.actions.registry import load_registry
@@ -13,6 +12,7 @@ from surefoot.adapters.cedar_policy import CedarPolicy
 from surefoot.domain.action_rules import ActionRules, HostAddress, TenantRules, WeekHours
 from surefoot.domain.actions import Arguments, AutonomyLevel, Env, Json
 from surefoot.domain.runs import CapHold, PolicyEffect, PolicyQuestion, Run, RunKind, RunState, Stage
+from tests.world import NOW, TENANT, World, markdown, memory_world, reader
 
 REGISTRY = load_registry()
 UPGRADE, NUDGE = REGISTRY.get("suggest_upgrade_within_policy"), REGISTRY.get("schedule_nudge")
