@@ -17,8 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 
-from surefoot.adapters.sql.store import SqlStore
 from tests.faults.action_proof import WAYS, House, Tally, house
+
+from surefoot.adapters.sql.store import SqlStore
 
 # So many lives share a database; a new one keeps what is checked after each life small.
 LIVES_A_HOUSE = 200

@@ -287,7 +287,7 @@ def _fork(do: Callable[[], None]) -> int:
     if pid == 0:
         try:
             do()
-        except BaseException:
+        except BaseException:  # noqa: BLE001  the last edge of a forked process
             traceback.print_exc()
             os._exit(1)
         os._exit(0)

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from tests.faults.action_proof import KILLED, WAYS, House, Tally, Way, house
 
 SOURCES = Path(__file__).parents[2] / "src" / "surefoot" / "actions"
-# Every so manieth point of a way, and each whose name no earlier way had. PostgreSQL's locks and commits differ, the points do not.
+# Every so manieth point of a way, and each whose name no earlier way had. The points are the same on PostgreSQL.
 STEPS = {"worker": 1, "waits": 2, "stale": 2, "checks": 2}
 POSTGRES_STEP = 8
 RANDOM_KILLS = 16

@@ -12,7 +12,7 @@ from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import RunState
 from surefoot.governance.audit import Verified
 from tests.faults.action_child import MAKER, Job, seed
-from tests.faults.action_proof import RECOVERED_SECONDS, House, cap_used, house
+from tests.faults.action_proof import House, cap_used, house
 
 THREADS, PROCESSES = 50, 5
 TENANT = TenantId("crowd")
