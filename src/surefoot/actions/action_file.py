@@ -36,6 +36,7 @@ from surefoot.domain.canonical import canonical_hash
 from surefoot.domain.durations import parse_duration
 
 MAX_FILE_BYTES = 64 * 1024
+DRAFT_SUFFIX = ".draft.json"
 MAX_DEPTH = 24
 MAX_VALUES = 5000
 _METASCHEMA = Path(__file__).parent.parent / "action_schemas" / "metaschema.json"
@@ -62,6 +63,15 @@ class FileProblem:
 
 def read_action(path: Path) -> tuple[ActionSpec | None, list[FileProblem]]:
     """The file's action, or None with everything that is wrong with the file."""
+    return _read(path, ".json")
+
+
+def read_draft(path: Path) -> tuple[ActionSpec | None, list[FileProblem]]:
+    """The action that the draft would be, or None with everything that is missing or wrong in it."""
+    return _read(path, DRAFT_SUFFIX)
+
+
+def _read(path: Path, suffix: str) -> tuple[ActionSpec | None, list[FileProblem]]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -74,8 +84,8 @@ def read_action(path: Path) -> tuple[ActionSpec | None, list[FileProblem]]:
     except InvalidInput as error:
         return None, [FileProblem(path.name, "", str(error))]
     spec, problems = read_document(document, path.name)
-    if spec is not None and path.name != f"{spec.name}.v{spec.major}.json":
-        wanted = f"{spec.name}.v{spec.major}.json"
+    if spec is not None and path.name != f"{spec.name}.v{spec.major}{suffix}":
+        wanted = f"{spec.name}.v{spec.major}{suffix}"
         return None, [FileProblem(path.name, "x-action.name", f"The file declares {wanted!r}; name it so, or change the action.")]
     return spec, problems
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from surefoot.actions.action_file import FileProblem, read_action, read_document
+from surefoot.actions.action_file import DRAFT_SUFFIX, FileProblem, read_action, read_document
 from surefoot.core.errors import InvalidAction, NotFound
 from surefoot.core.ids import digest
 from surefoot.domain.actions import ActionSpec, Json
@@ -73,12 +73,13 @@ def load_registry(folder: Path | None = None, python_specs: Iterable[Mapping[str
 
 
 def check_folder(folder: Path) -> Checked:
-    """What the folder's `*.json` files hold, each read and checked on its own, in the order of their names.
+    """What the folder's `*.json` files hold, each read and checked on its own, in the order of their names. Drafts are left
+    out: nobody can use them.
 
     Raises InvalidAction when the folder cannot be read, has no action file, or has more than MAX_ACTIONS.
     """
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".json" and path.name != METASCHEMA_NAME)
+        paths = sorted(path for path in folder.iterdir() if _is_live(path))
     except OSError as error:
         raise InvalidAction(
             f"The folder {str(folder)!r} cannot be read ({error.strerror}); name one with action files."
@@ -92,6 +93,15 @@ def check_folder(folder: Path) -> Checked:
         specs += [spec] if spec else []
         problems += found
     return Checked(tuple(specs), tuple(problems))
+
+
+def has_live_files(folder: Path) -> bool:
+    """Whether the folder has any action file that is no draft."""
+    return any(_is_live(path) for path in folder.iterdir())
+
+
+def _is_live(path: Path) -> bool:
+    return path.suffix == ".json" and path.name != METASCHEMA_NAME and not path.name.endswith(DRAFT_SUFFIX)
 
 
 def _twice(specs: Iterable[ActionSpec]) -> list[FileProblem]:
