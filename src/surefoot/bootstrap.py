@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from surefoot.actions.facts import ActionFacts, RuleCalendar
+from surefoot.actions.offers import Offers
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.probe_session import ProbeClient
+from surefoot.actions.proposals import Proposals
 from surefoot.actions.registry import Registry, load_registry
 from surefoot.actions.rules_file import load_rules
 from surefoot.actions.service import Actions
@@ -160,6 +162,9 @@ def assemble(
     gate = Gate(Support(encoder))
     conversations = Conversations(store, clock)
     standing = Standing(store, clock, _freshness(settings))
+    registry = load_registry(settings.action_schemas_dir)
+    audit = AuditTrail(store, adapters.audit_key)
+    acting = _action_parts(settings, clock, adapters, registry, rules, budgets, audit)
     parts = AskParts(
         extractive=Extractive(searcher, answerer, gate),
         store=store,
@@ -167,14 +172,13 @@ def assemble(
         conversations=conversations,
         cache=AnswerCache(settings.answer_cache_size),
         climber=Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None,
+        proposals=Proposals(acting, registry, Offers(registry, encoder)),
         policy=policy,
         policy_fingerprint=digest(repr(policy)),
         level=lambda tenant, account: budgets.state(tenant, account).level,
         freshness=_freshness(settings),
         observer=adapters.metrics,
     )
-    registry = load_registry(settings.action_schemas_dir)
-    audit = AuditTrail(store, adapters.audit_key)
     return Surefoot(
         settings=settings,
         clock=clock,
@@ -195,13 +199,13 @@ def assemble(
         courier=Courier(store, adapters.sink, clock),
         metrics=adapters.metrics,
         registry=registry,
-        actions=_actions(settings, clock, adapters, registry, rules, budgets, audit),
+        actions=Actions(acting),
         audit=audit,
         warm=adapters.warm,
     )
 
 
-def _actions(
+def _action_parts(
     settings: Settings,
     clock: Clock,
     adapters: Adapters,
@@ -209,7 +213,7 @@ def _actions(
     rules: ActionRules,
     budgets: Budgets,
     audit: AuditTrail,
-) -> Actions:
+) -> ActionParts:
     from surefoot.adapters.cedar_policy import CedarPolicy
 
     def spent_share(tenant: TenantId) -> float:
@@ -217,19 +221,17 @@ def _actions(
         meters = budgets.state(tenant, Account(DEFAULT_SURFACE, "actions")).meters
         return max((meter.share for meter in meters if not meter.key.viewer_hash), default=0.0)
 
-    return Actions(
-        ActionParts(
-            store=adapters.store,
-            registry=registry,
-            policy=CedarPolicy(settings.policies_dir),
-            facts=ActionFacts(adapters.store, rules, spent_share),
-            hosts=adapters.hosts,
-            trail=audit,
-            clock=clock,
-            calendar=RuleCalendar(rules),
-            worker_id=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-            check_first=frozenset(name for name, host in rules.hosts.items() if not host.knows_deliveries),
-        )
+    return ActionParts(
+        store=adapters.store,
+        registry=registry,
+        policy=CedarPolicy(settings.policies_dir),
+        facts=ActionFacts(adapters.store, rules, spent_share),
+        hosts=adapters.hosts,
+        trail=audit,
+        clock=clock,
+        calendar=RuleCalendar(rules),
+        worker_id=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        check_first=frozenset(name for name, host in rules.hosts.items() if not host.knows_deliveries),
     )
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from surefoot.core.errors import Conflict, StoreUnavailable
+from surefoot.domain.actions import Risk
+from surefoot.domain.offers import OfferedAction
 from surefoot.ports import Store, Vectors
 from tests.contracts.store_rows import ACME, GLOBEX, NOW, answer, refusal
 
@@ -140,7 +142,28 @@ def test_an_answer_is_recorded_with_claims_citations_timings_and_money(store: St
                 "latency_ms": 250.5,
             },
         ],
+        "actions": [],
     }
+
+
+def test_what_was_offered_beside_a_reply_is_recorded(store: Store) -> None:
+    offered = OfferedAction("pin", "1.0.0", "Pin", {"page": "x"}, ("user_id",), "You asked.", ("chk_1",), Risk.LOW, True, "cheap")
+    store.replies.append(ACME, "viewer-hash", replace(refusal("ans_1"), actions=(offered,)))
+    row = store.replies.get(ACME, "ans_1")
+    assert row is not None
+    assert row["actions"] == [
+        {
+            "action": "pin",
+            "version": "1.0.0",
+            "arguments": {"page": "x"},
+            "missing": ["user_id"],
+            "reason": "You asked.",
+            "citations": ["chk_1"],
+            "risk": "low",
+            "needs_approval": True,
+            "model": "cheap",
+        }
+    ]
 
 
 def test_a_refusal_is_recorded_with_its_reason_and_without_citations(store: Store) -> None:

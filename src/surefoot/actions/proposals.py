@@ -14,6 +14,7 @@ from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
 from surefoot.actions.policing import Asker, asker_of, decided, said
 from surefoot.actions.registry import Registry
+from surefoot.actions.requests import is_request
 from surefoot.actions.strict_schema import lift, project
 from surefoot.core.errors import InvalidAction
 from surefoot.domain.actions import ActionSpec, ApprovalMode, Arguments, Env
@@ -45,11 +46,15 @@ class Proposals:
         self._env = env
 
     def bindable(self, viewer: Viewer) -> tuple[ActionSpec, ...]:
-        """The actions whose required arguments that a host states about its viewers are stated about this one. Nobody, and no
-        model, is to name by hand whose resource an action is for.
+        """The actions whose host is known, and whose arguments that a host has to state about its viewers are stated about this
+        one. Nobody, and no model, is to name by hand whose resource an action is for.
         """
         stated = viewer.stated()
-        return tuple(spec for spec in self._specs.values() if all(name in from_context(spec, stated) for name in _needed(spec)))
+        return tuple(
+            spec
+            for spec in self._specs.values()
+            if spec.connector.ref in self._parts.hosts and from_context(spec, stated).keys() >= _needed(spec)
+        )
 
     def offerable(self, viewer: Viewer, citations: Sequence[str]) -> tuple[ActionSpec, ...]:
         """Of the bindable actions those that the policy may allow, resting on these passages at most."""
@@ -84,6 +89,8 @@ class Proposals:
         """The button for what the question asks to be done, found without a model; None when it asks for nothing, or for what
         this viewer may not be offered.
         """
+        if not is_request(question, viewer.locale):
+            return None
         allowed = {spec.name for spec in self.bindable(viewer)}
         offer = self._offers.offer(question, viewer.stated(), viewer.locale, allowed)
         if offer is None:
@@ -175,9 +182,9 @@ def _context_arguments(spec: ActionSpec) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _needed(spec: ActionSpec) -> list[str]:
+def _needed(spec: ActionSpec) -> set[str]:
     required = spec.schema.get("required", [])
-    return [name for name in _context_arguments(spec) if isinstance(required, list) and name in required]
+    return {name for name in _context_arguments(spec) if isinstance(required, list) and name in required}
 
 
 def _is_known(path: str, arguments: Arguments) -> bool:

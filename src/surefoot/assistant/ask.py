@@ -9,22 +9,25 @@ from time import perf_counter
 
 import anyio
 
+from surefoot.actions.proposals import Proposals
 from surefoot.assistant.climbing import Climb, Climbed, Climber
 from surefoot.assistant.conversation import Conversations
 from surefoot.assistant.course import Asking, Course, TimedWatcher, valid_question
 from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.follow_ups import standalone
+from surefoot.assistant.offering import NOTHING_DRAFTED, Offering, Settled, cited_by, weighed
 from surefoot.assistant.refusals import no_evidence
 from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher, in_thread
 from surefoot.core.clock import Clock
 from surefoot.core.deadline import Deadline
 from surefoot.core.errors import SurefootError
-from surefoot.core.ids import new_id, uuid7
-from surefoot.domain.answers import Answer, Refusal
+from surefoot.core.ids import digest, new_id, uuid7
+from surefoot.domain.answers import Answer
 from surefoot.domain.budgets import Account, BudgetLevel
 from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import TenantId, Viewer, viewer_hash
+from surefoot.domain.offers import OfferedAction
 from surefoot.domain.policies import NO_MODELS, ModelPolicy, SurfacePolicy
 from surefoot.domain.replies import CacheUse, Reply
 from surefoot.domain.routing import Degraded, Step
@@ -50,8 +53,9 @@ class AskParts:
     store: Store
     clock: Clock
     conversations: Conversations
-    cache: AnswerCache
+    cache: AnswerCache[Settled]
     climber: Climber | None = None
+    proposals: Proposals | None = None
     policy: ModelPolicy = NO_MODELS
     policy_fingerprint: str = ""
     level: Callable[[TenantId, Account], BudgetLevel] = lambda tenant, account: BudgetLevel.NORMAL
@@ -127,7 +131,7 @@ class Ask:
         kept = self._kept(course)
         if kept is not None:
             course.cache = CacheUse.HIT
-            course.outcome = kept
+            course.outcome, course.drafted = kept.outcome, kept.drafted
             reply = self._finished(course)
             if reply is not None:
                 return reply
@@ -151,7 +155,8 @@ class Ask:
             reply = await run(partial(self._finished, course))
             if reply is None:
                 # The rights changed meanwhile: what may be read now is quoted, and no model is asked a second time.
-                course.outcome, course.key, course.may_be_kept = no_evidence(), None, False
+                course.outcome, course.drafted = no_evidence(), NOTHING_DRAFTED
+                course.key, course.may_be_kept = None, False
                 await run(partial(self._first, course))
                 reply = await run(partial(self._finished, course))
             return await run(partial(self._nothing, course)) if reply is None else reply
@@ -191,34 +196,43 @@ class Ask:
     async def _climb(self, course: Course, watcher: Watcher | None, run: Runner) -> None:
         climber, first = self._parts.climber, course.first
         assert climber is not None and first is not None and first.escalate is not None, "Only evidence leads here."
-        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.level)
         started = perf_counter()
+        offering = await run(partial(self._offering, course)) if self._parts.proposals else None
+        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.level, offering=offering)
         seen = TimedWatcher(watcher, course) if watcher else None
 
         async def work() -> Climbed:
             return await climber.climb(task, course.deadline, seen, run)
 
         try:
-            climbed, is_shared = await self._together(course, work)
+            climbed, is_shared = await self._together(course, work, offering.names if offering else "")
         except TimeoutError:
             climbed, is_shared = Climbed(None, Degraded.DEADLINE), False
         finally:
             # Here and not from the outcome: a climb that is cut short has cost what it has cost.
             course.steps = (*course.steps, *task.journal)
         course.spent({"model": (perf_counter() - started) * 1000})
-        course.degraded = climbed.degraded
+        course.degraded, course.drafted = climbed.degraded, climbed.drafted
         if is_shared:
             course.cache = CacheUse.SHARED
         if climbed.answer is not None:
             course.outcome = climbed.answer
 
-    async def _together(self, course: Course, work: Callable[[], Awaitable[Climbed]]) -> tuple[Climbed, bool]:
+    def _offering(self, course: Course) -> Offering | None:
+        """The actions that a model may propose beside what it writes from the passages that were found."""
+        proposals, viewer = self._parts.proposals, course.asking.viewer
+        if proposals is None or course.first is None:
+            return None
+        passages = [passage.chunk.chunk_id for passage in course.first.retrieved.passages]
+        return Offering(proposals, viewer, proposals.offerable(viewer, passages))
+
+    async def _together(self, course: Course, work: Callable[[], Awaitable[Climbed]], offered: str) -> tuple[Climbed, bool]:
         """What `work` or an equal question's run of it gives, and whether it was the other's."""
         key = self._key(course)
         if key.corpus_version != course.version:
             # Rights or documents moved since the look-up: what was found does not belong under this key.
             return await work(), False
-        climbed, is_shared = await self._flights.run(key.name(), work, course.deadline)
+        climbed, is_shared = await self._flights.run(digest(key.name(), offered), work, course.deadline)
         if is_shared and climbed.degraded in _OF_ONE_ACCOUNT:
             return await work(), False
         return climbed, is_shared
@@ -237,10 +251,10 @@ class Ask:
         key = self._key(course)
         is_whole = course.may_be_kept and course.degraded is None and key.corpus_version == course.version
         if is_whole and course.cache is CacheUse.MISS:
-            self._parts.cache.put(key, course.outcome)
+            self._parts.cache.put(key, Settled(course.outcome, course.drafted))
 
     def _nothing(self, course: Course) -> Reply:
-        course.outcome = no_evidence()
+        course.outcome, course.drafted = no_evidence(), NOTHING_DRAFTED
         return self._recorded(course)
 
     def _cut_short(self, course: Course) -> None:
@@ -260,11 +274,26 @@ class Ask:
         if course.is_watched and course.first_claim_ms is None and isinstance(course.outcome, Answer):
             # No model wrote while somebody watched: all claims leave together, as soon as this is written down.
             course.first_claim_ms = course.elapsed_ms()
+        course.actions = self._offered(course)
         reply = self._written(course)
         asking = course.asking
         if asking.conversation_id:
             self._parts.conversations.remember(asking.viewer, asking.conversation_id, reply)
         return reply
+
+    def _offered(self, course: Course) -> tuple[OfferedAction, ...]:
+        """The buttons beside the outcome: those that the model's draft proposes, else the one that the question asks for."""
+        proposals, asking = self._parts.proposals, course.asking
+        if proposals is None:
+            return ()
+        started = perf_counter()
+        citations = cited_by(course.outcome.claims) if isinstance(course.outcome, Answer) else ()
+        offered, _ = weighed(proposals, asking.viewer, course.drafted, citations)
+        if not offered:
+            asked = proposals.asked_for(asking.viewer, asking.question, citations)
+            offered = (asked,) if asked else ()
+        course.spent({"offer": (perf_counter() - started) * 1000})
+        return offered
 
     def _written(self, course: Course) -> Reply:
         """The course as it is now, after ledger and observer have it."""
@@ -286,6 +315,7 @@ class Ask:
             degraded=course.degraded,
             prompt_fingerprint=parts.climber.prompt_fingerprint if parts.climber and course.policy.lanes else "",
             trace_id=asking.trace_id or uuid7(course.asked_at).hex,
+            actions=course.actions,
         )
         parts.store.replies.append(asking.viewer.tenant, viewer_hash(asking.viewer), reply)
         course.is_recorded = True
@@ -293,7 +323,7 @@ class Ask:
             parts.observer.replied(asking.viewer.tenant, reply)
         return reply
 
-    def _kept(self, course: Course) -> Answer | Refusal | None:
+    def _kept(self, course: Course) -> Settled | None:
         started = perf_counter()
         kept = self._parts.cache.get(self._key(course))
         course.spent({"cache": (perf_counter() - started) * 1000})
@@ -316,5 +346,11 @@ class Ask:
                 locale=asking.viewer.locale,
                 narrowing=repr((asking.where, asking.limit)),
                 question=" ".join(course.searched.split()),
+                actions=self._bindable(asking.viewer),
             )
         return course.key
+
+    def _bindable(self, viewer: Viewer) -> str:
+        """The actions that could be offered to the viewer, where a model may write the outcome."""
+        proposals, climber = self._parts.proposals, self._parts.climber
+        return " ".join(spec.schema_hash for spec in proposals.bindable(viewer)) if proposals and climber else ""

@@ -1,23 +1,25 @@
 """From tier to tier: a model's draft, judged claim by claim; one repair; the next tier on evidence only."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from surefoot.assistant.course import Asking, Course
-from surefoot.assistant.draft import DRAFT_SCHEMA, ClaimStream, parse_draft
+from surefoot.assistant.draft import DRAFT_SCHEMA, parse_draft
 from surefoot.assistant.first_answer import FirstAnswer
-from surefoot.assistant.gate import CoreFell, Gate, Ground, Selection
+from surefoot.assistant.gate import CoreFell, Gate, Ground
+from surefoot.assistant.offering import NOTHING_DRAFTED, Drafted, Offering
 from surefoot.assistant.premises import false_premise
 from surefoot.assistant.prompting import answer_messages, nonce_outside, repair_messages
 from surefoot.assistant.rewriting import parse_rewrite, rewrite_messages
 from surefoot.assistant.second_opinion import NOT_HEARD, OBJECTED, SecondOpinion
+from surefoot.assistant.showing import ClaimListener, Showing
 from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher
 from surefoot.core.deadline import Deadline
+from surefoot.domain.actions import Risk
 from surefoot.domain.answers import Answer, Claim, Tier
 from surefoot.domain.budgets import BudgetLevel
-from surefoot.domain.drafts import Draft, DraftClaim, Judged
+from surefoot.domain.drafts import Draft, DraftClaim, Judged, ProposedAction
 from surefoot.domain.models import Message, ModelRequest, Role
 from surefoot.domain.policies import SurfacePolicy
 from surefoot.domain.routing import Degraded, EscalationReason, Step, StepOutcome
@@ -40,7 +42,8 @@ _REWRITE_SCHEMA = {
 class Climb:
     """What the models are asked: the question as it was searched for, what was found, and how far the ladder may be gone.
 
-    `journal` is written as it goes on: what a climb has cost that was cut short is known all the same.
+    `journal` is written as it goes on: what a climb has cost that was cut short is known all the same. `offering` are the actions
+    that may be proposed; None where there are no actions.
     """
 
     asking: Asking
@@ -50,14 +53,18 @@ class Climb:
     because: EscalationReason
     level: BudgetLevel
     journal: list[Step] = field(default_factory=list)
+    offering: Offering | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Climbed:
-    """How far it came. `answer` is None when no draft passed; `degraded` says why tiers of the policy were not heard."""
+    """How far it came. `answer` is None when no draft passed; `degraded` says why tiers of the policy were not heard; `drafted`
+    is what the last model that was believed proposed.
+    """
 
     answer: Answer | None
     degraded: Degraded | None = None
+    drafted: Drafted = NOTHING_DRAFTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,7 @@ class _Verdict:
     claims: tuple[Claim, ...]
     outcome: StepOutcome
     problems: tuple[str, ...] = ()
+    proposed: tuple[ProposedAction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class _AtTier:
     claims: tuple[Claim, ...]
     failure: StepOutcome | None = None
     unheard: StepOutcome | None = None
+    proposed: tuple[ProposedAction, ...] = ()
 
 
 class Climber:
@@ -133,8 +142,10 @@ class Climber:
         """The first answer whose core claim passes the gate. A tier is only asked because the one before it gave evidence."""
         because = climb.because
         wanted = [tier for tier in (Tier.SMALL, Tier.LARGE) if climb.policy.lanes.get(tier)]
-        showing = _Showing(watcher) if watcher else None
+        showing = Showing(watcher) if watcher else None
         unheard: StepOutcome | None = None
+        # What the small tier said without the action for which the large one is asked: it stands when that cannot be heard.
+        so_far = Climbed(None)
         for tier in wanted:
             if not _allowed(tier, climb.level):
                 return Climbed(None, _BY_LEVEL[climb.level])
@@ -142,20 +153,26 @@ class Climber:
             found = await _Attempts(self, climb, tier, deadline, showing, run).made()
             if len(climb.journal) > before:
                 climb.journal[before] = replace(climb.journal[before], escalated_because=because)
-            if found.claims:
-                return Climbed(self._answer(climb, tier, found.claims))
+            if found.claims or found.failure in _SAID:
+                so_far = self._said(climb, tier, found)
+                if found.failure is not StepOutcome.RISKY_ACTION:
+                    return so_far
             unheard = found.unheard
             if found.failure not in _ESCALATES:
                 break
             because = _ESCALATES[found.failure]
-        return Climbed(None, _BY_FAILURE.get(unheard) if unheard else None)
+        return replace(so_far, degraded=_BY_FAILURE.get(unheard) if unheard else None)
 
-    def _answer(self, climb: Climb, tier: Tier, claims: tuple[Claim, ...]) -> Answer:
+    def _said(self, climb: Climb, tier: Tier, found: _AtTier) -> Climbed:
+        drafter = next(step.model for step in reversed(climb.journal) if step.purpose in _DRAFTING)
+        answer = self._answer(climb, tier, found.claims, drafter) if found.claims else None
+        return Climbed(answer, drafted=Drafted(found.proposed, drafter))
+
+    def _answer(self, climb: Climb, tier: Tier, claims: tuple[Claim, ...], drafter: str) -> Answer:
         cited = [citation for claim in claims for citation in claim.citations]
         correction = false_premise(climb.first.question, cited, climb.asking.viewer.locale)
         # How likely the question is answered by what was found does not change with who writes the answer down.
         confidence = climb.first.outcome.confidence
-        drafter = next(step.model for step in reversed(climb.journal) if step.purpose in _DRAFTING)
         return Answer(claims, confidence, tier, note=correction.note if correction else "", model=drafter)
 
 
@@ -163,7 +180,7 @@ class _Attempts:
     """The attempts of one tier at one question: a draft, and one repair."""
 
     def __init__(
-        self, climber: Climber, climb: Climb, tier: Tier, deadline: Deadline, showing: "_Showing | None", run: Runner
+        self, climber: Climber, climb: Climb, tier: Tier, deadline: Deadline, showing: Showing | None, run: Runner
     ) -> None:
         self._climber = climber
         self._climb = climb
@@ -180,22 +197,23 @@ class _Attempts:
             longest_answer_characters=climb.policy.max_answer_characters,
             most_claims=climb.policy.max_claims,
         )
-        instructions = climber._prompts.get("answer").render()
+        offers = climb.offering.told(climber._prompts) if climb.offering else ""
+        instructions = climber._prompts.get("answer").render() + offers
         self._messages = answer_messages(instructions, passages, first.question)
 
     async def made(self) -> _AtTier:
         """The claims that passed, or how the last attempt failed."""
         # What a second opinion may still take away is not shown before it.
         streams = self._showing is not None and not self._climb.policy.second_opinion
-        listener = _ClaimListener(self._judge, self._ground, self._showing, self._run) if self._showing and streams else None
+        listener = ClaimListener(self._judge, self._ground, self._showing, self._run) if self._showing and streams else None
         attempted = await self._ask(self._messages, "answer", listener)
         if attempted is None:
             return _AtTier(())
         if attempted.text is None:
             return _AtTier((), attempted.failure, attempted.failure)
         verdict = await self._verdict(attempted.text, listener)
-        if verdict.outcome not in _ESCALATES:
-            return _AtTier(verdict.claims, verdict.outcome)
+        if verdict.outcome not in _ESCALATES or verdict.outcome is StepOutcome.RISKY_ACTION:
+            return _AtTier(verdict.claims, verdict.outcome, proposed=verdict.proposed)
         words = self._climber._prompts.get("repair").render(problems="\n".join(f"- {each}" for each in verdict.problems))
         again = await self._ask(repair_messages(self._messages, attempted.text, words), "repair", None)
         if again is None:
@@ -203,7 +221,7 @@ class _Attempts:
         if again.text is None:
             return _AtTier((), verdict.outcome, again.failure)
         repaired = await self._verdict(again.text, None)
-        return _AtTier(repaired.claims, repaired.outcome)
+        return _AtTier(repaired.claims, repaired.outcome, proposed=repaired.proposed)
 
     async def _ask(self, messages: tuple[Message, ...], purpose: str, listener: Listener | None) -> Attempted | None:
         """What came of asking the tier; None when the prompt would hold what the viewer may not read any more."""
@@ -232,20 +250,22 @@ class _Attempts:
             journal=self._climb.journal,
         )
 
-    async def _verdict(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
+    async def _verdict(self, text: str, listener: ClaimListener | None) -> _Verdict:
         """The gate's verdict on the text, with the second opinion's; it becomes that of the step that wrote the text too."""
         place = len(self._climb.journal) - 1
-        verdict = await self._heard_again(await self._weighed(text, listener))
+        verdict = await self._proposing(await self._heard_again(await self._weighed(text, listener)), place)
         last = self._climb.journal[place]
         self._climb.journal[place] = replace(last, outcome=verdict.outcome, reasons=(*last.reasons, *verdict.problems))
         return verdict
 
-    async def _weighed(self, text: str, listener: "_ClaimListener | None") -> _Verdict:
+    async def _weighed(self, text: str, listener: ClaimListener | None) -> _Verdict:
         draft = parse_draft(text)
         if not isinstance(draft, Draft):
             return _Verdict((), StepOutcome.INVALID, draft)
-        if draft.cannot_answer is not None:
-            return _Verdict((), StepOutcome.CANNOT_ANSWER)
+        offering = self._climb.offering
+        if draft.cannot_answer is not None or (not draft.claims and offering is not None and offering.specs):
+            # A step that was asked for and is offered is a whole reply, though nothing is told beside it.
+            return _Verdict((), StepOutcome.CANNOT_ANSWER, proposed=draft.actions)
         judged = list(listener.judged_of(draft.claims)) if listener else []
         for claim in draft.claims[len(judged) :]:
             judged.append(await self._run(partial(self._judge, claim)))
@@ -253,7 +273,7 @@ class _Attempts:
         reasons = tuple(dict.fromkeys(reason for each in judged for reason in each.reasons))
         if isinstance(settled, CoreFell):
             return _Verdict((), StepOutcome.UNSUPPORTED, reasons or settled.reasons)
-        return _Verdict(settled, StepOutcome.ACCEPTED, reasons)
+        return _Verdict(settled, StepOutcome.ACCEPTED, reasons, draft.actions)
 
     async def _heard_again(self, verdict: _Verdict) -> _Verdict:
         """The verdict after the second opinion, where the surface wants one; it can only take claims away."""
@@ -270,6 +290,25 @@ class _Attempts:
             return _Verdict((), StepOutcome.UNSUPPORTED, (*verdict.problems, OBJECTED))
         return replace(verdict, claims=left, problems=(*verdict.problems, OBJECTED) if against else verdict.problems)
 
+    async def _proposing(self, verdict: _Verdict, place: int) -> _Verdict:
+        """The verdict with why proposals become no buttons. An action of high risk is not the small tier's to propose: the draft
+        is not taken when the large tier can be asked, and else goes without that action.
+        """
+        offering = self._climb.offering
+        if offering is None or not verdict.proposed or verdict.outcome not in _SAID:
+            return replace(verdict, proposed=())
+        drafted = Drafted(verdict.proposed, self._climb.journal[place].model)
+        buttons, dropped = await self._run(partial(offering.weighed, drafted, verdict.claims))
+        verdict = replace(verdict, problems=(*verdict.problems, *dropped))
+        if self._tier is not Tier.SMALL:
+            return verdict
+        left = tuple(proposed for proposed in verdict.proposed if not offering.is_risky(proposed))
+        if not any(button.risk is Risk.HIGH for button in buttons):
+            return replace(verdict, proposed=left)
+        has_large = bool(self._climb.policy.lanes.get(Tier.LARGE)) and _allowed(Tier.LARGE, self._climb.level)
+        outcome = StepOutcome.RISKY_ACTION if has_large else verdict.outcome
+        return replace(verdict, outcome=outcome, problems=(*verdict.problems, _TOO_RISKY), proposed=left)
+
     def _judge(self, claim: DraftClaim) -> Judged:
         """The gate's verdict, and the rights and documents as they are at this moment."""
         judged = self._climber._gate.judge(claim, self._ground)
@@ -279,68 +318,15 @@ class _Attempts:
         return replace(judged, claim=None, rules=(_STANDING,), reasons=against) if against else judged
 
 
-class _Showing:
-    """What a watcher has seen of one climb: the claims of a later attempt begin with a restart when any were shown."""
-
-    def __init__(self, watcher: Watcher) -> None:
-        self._watcher = watcher
-        self._has_shown = False
-        self._must_restart = False
-
-    def begin(self) -> None:
-        """What came of an attempt before is not part of the answer."""
-        self._must_restart = self._has_shown
-
-    async def show(self, claim: Claim) -> None:
-        """The watcher has the claim, and knows of a restart before it."""
-        if self._must_restart:
-            self._has_shown = self._must_restart = False
-            await self._watcher.restart()
-        self._has_shown = True
-        await self._watcher.claim(claim)
-
-
-class _ClaimListener:
-    """Judges claims while the draft is still being written, and shows those that can no longer fall."""
-
-    def __init__(self, judge: Callable[[DraftClaim], Judged], ground: Ground, showing: _Showing, run: Runner) -> None:
-        self._judge = judge
-        self._ground = ground
-        self._showing = showing
-        self._run = run
-        self.begin()
-
-    def begin(self) -> None:
-        """A reply begins; what came of an attempt before it is not part of the answer."""
-        self._showing.begin()
-        self._stream = ClaimStream()
-        self._selection = Selection(self._ground.most_claims, self._ground.longest_answer_characters)
-        self._drafted: list[DraftClaim] = []
-        self._judged: list[Judged] = []
-
-    async def text(self, text: str) -> None:
-        """The claims that this text completes are judged, and shown when the answer stands on its core claim."""
-        for drafted in self._stream.feed(text):
-            judged = await self._run(partial(self._judge, drafted))
-            self._drafted.append(drafted)
-            self._judged.append(judged)
-            claim = self._selection.admit(judged)
-            if claim is not None:
-                await self._showing.show(claim)
-
-    def judged_of(self, claims: Sequence[DraftClaim]) -> Sequence[Judged]:
-        """The verdicts on the claims that the whole draft begins with too."""
-        same = 0
-        while same < min(len(claims), len(self._drafted)) and claims[same] == self._drafted[same]:
-            same += 1
-        return self._judged[:same]
-
-
 _DRAFTING = ("answer", "repair")
 _ESCALATES = {
     StepOutcome.INVALID: EscalationReason.INVALID_DRAFT,
     StepOutcome.UNSUPPORTED: EscalationReason.UNSUPPORTED_CLAIM,
+    StepOutcome.RISKY_ACTION: EscalationReason.ACTION_RISK,
 }
+# The model has said its word, whether claims or that it has none.
+_SAID = frozenset({StepOutcome.ACCEPTED, StepOutcome.CANNOT_ANSWER, StepOutcome.RISKY_ACTION})
+_TOO_RISKY = "It proposes an action of high risk, which only the large tier may."
 _BY_LEVEL = {
     BudgetLevel.SMALL_ONLY: Degraded.BUDGET_SMALL_ONLY,
     BudgetLevel.EXHAUSTED: Degraded.BUDGET_EXHAUSTED,

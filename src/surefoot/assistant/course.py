@@ -7,6 +7,7 @@ from datetime import datetime
 from time import perf_counter
 
 from surefoot.assistant.first_answer import FirstAnswer
+from surefoot.assistant.offering import NOTHING_DRAFTED, Drafted
 from surefoot.assistant.refusals import no_evidence
 from surefoot.assistant.watching import Watcher
 from surefoot.core.deadline import Deadline
@@ -16,6 +17,7 @@ from surefoot.domain.budgets import Account, BudgetLevel
 from surefoot.domain.conversations import ConversationId, Turn
 from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import Viewer, viewer_hash
+from surefoot.domain.offers import OfferedAction
 from surefoot.domain.policies import DEFAULT_SURFACE, SurfacePolicy
 from surefoot.domain.replies import CacheUse
 from surefoot.domain.routing import Degraded, Step
@@ -72,6 +74,8 @@ class Course:
     shown: list[Claim] = field(default_factory=list)
     is_watched: bool = False
     may_be_kept: bool = True
+    drafted: Drafted = NOTHING_DRAFTED
+    actions: tuple[OfferedAction, ...] = ()
     is_recorded: bool = False
 
     @property
@@ -92,6 +96,7 @@ class Course:
         """The extractive tier's word stands until a model's does; of several, the last one counts."""
         self.spent({**first.retrieved.timings_ms, "extract": first.step.latency_ms})
         self.first, self.outcome, self.version = first, first.outcome, first.retrieved.state.version
+        self.drafted = NOTHING_DRAFTED
         self.steps = (*(step for step in self.steps if step.model), first.step)
 
 

@@ -1,5 +1,6 @@
 """`surefoot ask`: one question from the terminal, as a viewer of your choice."""
 
+import json
 from dataclasses import asdict
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from surefoot.assistant.course import Asking
 from surefoot.cli.context import (
+    ContextOption,
     DataDirOption,
     JsonOption,
     TenantOption,
@@ -15,11 +17,13 @@ from surefoot.cli.context import (
     print_json,
     print_line,
     product,
+    stated,
 )
 from surefoot.cli.models import ModelOption, policy_of_model
 from surefoot.domain.answers import Answer, Citation
 from surefoot.domain.conversations import ConversationId
-from surefoot.domain.identity import Viewer, parse_principals
+from surefoot.domain.identity import Viewer, parse_context, parse_principals
+from surefoot.domain.offers import OfferedAction
 from surefoot.domain.policies import DEFAULT_SURFACE
 from surefoot.domain.replies import CacheUse, Reply
 from surefoot.domain.routing import Step
@@ -40,13 +44,21 @@ def ask(
     conversation: Annotated[
         str | None, typer.Option("--conversation", "-c", help="Id of the conversation it belongs to, or `new` to begin one.")
     ] = None,
+    context: ContextOption = None,
     model: ModelOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Answer from the tenant's documents with citations, or refuse and say why."""
     with plain_errors(), policy_of_model(model) as policy, product(policy=policy, data_dir=data_dir) as surefoot:
-        viewer = Viewer(existing_tenant(surefoot, tenant), user, parse_principals(principal or ()), plan=plan, locale=locale)
+        viewer = Viewer(
+            existing_tenant(surefoot, tenant),
+            user,
+            parse_principals(principal or ()),
+            plan=plan,
+            locale=locale,
+            context=parse_context(stated(context)),
+        )
         if conversation == "new":
             conversation = surefoot.conversations.start(viewer, surface).conversation_id
         asking = Asking(
@@ -93,6 +105,8 @@ def print_reply(reply: Reply) -> None:
             print_line("Closest places:")
     for number, citation in enumerate(citations, start=1):
         print_line(f"[{number}] {_place(citation)}")
+    for offered in reply.actions:
+        _print_offer(offered)
     for step in reply.steps:
         if step.model:
             _print_step(step)
@@ -111,6 +125,14 @@ def _print_step(step: Step) -> None:
     print_line(f"{step.tier} {step.model} ({step.purpose}{because}): {step.outcome}, {spent}")
     for reason in step.reasons[:_MOST_REASONS]:
         print_line(f"    {reason}")
+
+
+def _print_offer(offered: OfferedAction) -> None:
+    """The step as `surefoot actions simulate` takes it; nothing has happened."""
+    still = f"; still to be given: {', '.join(offered.missing)}" if offered.missing else ""
+    approval = ", somebody else approves it" if offered.needs_approval else ""
+    print_line(f"Offered: {offered.title} ({offered.action}, {offered.risk} risk{approval}). {offered.reason}")
+    print_line(f"    {json.dumps(dict(offered.arguments), ensure_ascii=False)}{still}")
 
 
 def _place(citation: Citation) -> str:

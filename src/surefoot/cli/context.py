@@ -25,12 +25,26 @@ progress_console = Console(stderr=True)
 
 TenantOption = Annotated[str | None, typer.Option("--tenant", "-t", help="Tenant; default: `tenant` of the settings.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+ContextOption = Annotated[
+    list[str] | None, typer.Option("--context", help="What the host states about the viewer, as name=value; repeatable.")
+]
 DataDirOption = Annotated[Path | None, typer.Option("--data-dir", help="Data folder; default: `data_dir` of the settings.")]
 
 
 def loaded(**overrides: Any) -> LoadedSettings:
     """The settings of the working folder and environment, with these options of the command line on top."""
     return load_settings(folder=Path.cwd(), env=os.environ, overrides=overrides)
+
+
+def stated(pairs: list[str] | None) -> dict[str, str]:
+    """The pairs of `--context` by name. Raises InvalidInput for what is no pair, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for pair in pairs or ():
+        name, separator, value = pair.partition("=")
+        if not separator or name in found:
+            raise InvalidInput(f"--context {pair!r} is not name=value, or names something twice.")
+        found[name] = value
+    return found
 
 
 @contextmanager

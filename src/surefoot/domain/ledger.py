@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from surefoot.domain.answers import Answer, Citation, Refusal
+from surefoot.domain.offers import OfferedAction
 from surefoot.domain.replies import Reply
 from surefoot.domain.routing import Step
 
@@ -32,6 +33,7 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
         "prompt_fingerprint": reply.prompt_fingerprint,
         "trace_id": reply.trace_id,
         "steps": [_step(step) for step in reply.steps],
+        "actions": [_action(offered) for offered in reply.actions],
     }
     match reply.outcome:
         case Answer(claims=claims, tier=tier):
@@ -62,6 +64,20 @@ def _step(step: Step) -> dict[str, object]:
         "output_tokens": step.output_tokens,
         "cached_tokens": step.cached_tokens,
         "latency_ms": step.latency_ms,
+    }
+
+
+def _action(offered: OfferedAction) -> dict[str, object]:
+    return {
+        "action": offered.action,
+        "version": offered.version,
+        "arguments": dict(offered.arguments),
+        "missing": list(offered.missing),
+        "reason": offered.reason,
+        "citations": list(offered.citations),
+        "risk": offered.risk.value,
+        "needs_approval": offered.needs_approval,
+        "model": offered.model,
     }
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.budgets import NOTHING_SPENT, BudgetLevel, Spend
+from surefoot.domain.offers import OfferedAction
 from surefoot.domain.routing import Degraded, Step
 
 
@@ -24,7 +25,8 @@ class Reply:
 
     `steps` are the attempts in order, the extractive one first; the reply's money and tokens are their sum. `searched` is
     the question that was searched for, the stand-alone form of a follow-up. `first_claim_ms` is when the first
-    verified claim was streamed. `degraded` says why fewer tiers were asked than the policy allows.
+    verified claim was streamed. `degraded` says why fewer tiers were asked than the policy allows. `actions` are what the
+    viewer may have done by pressing a button, beside an answer and beside a refusal.
     """
 
     reply_id: str
@@ -43,6 +45,7 @@ class Reply:
     degraded: Degraded | None = None
     prompt_fingerprint: str = ""
     trace_id: str = ""
+    actions: tuple[OfferedAction, ...] = ()
 
     @property
     def spend(self) -> Spend:

@@ -14,6 +14,7 @@ class EscalationReason(StrEnum):
     THIN_MARGIN = "thin_margin"
     INVALID_DRAFT = "invalid_draft"
     UNSUPPORTED_CLAIM = "unsupported_claim"
+    ACTION_RISK = "action_risk"
 
 
 class StepOutcome(StrEnum):
@@ -23,6 +24,7 @@ class StepOutcome(StrEnum):
     REFUSED = "refused"
     INVALID = "invalid"
     UNSUPPORTED = "unsupported"
+    RISKY_ACTION = "risky_action"
     CANNOT_ANSWER = "cannot_answer"
     TIMED_OUT = "timed_out"
     UNAVAILABLE = "unavailable"

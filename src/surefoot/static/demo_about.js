@@ -8,6 +8,7 @@ const OUTCOMES = {
   refused: "found too little to quote",
   invalid: "its draft had no valid form",
   unsupported: "its draft said what its quotes do not say",
+  risky_action: "proposed a step of high risk, which a small model may not",
   cannot_answer: "found no answer in the passages",
   timed_out: "took too long",
   unavailable: "could not be reached",
@@ -20,6 +21,7 @@ const BECAUSE = {
   thin_margin: "asked because the quoted answer was only just good enough",
   invalid_draft: "asked because the draft before it had no valid form",
   unsupported_claim: "asked because the draft before it said what its quotes do not say",
+  action_risk: "asked because the draft before it proposed a step of high risk",
 };
 const CACHE = {
   miss: "Made for this question",

@@ -24,6 +24,7 @@ def write(folder: Path, name: str, text: str, *, front: str | None = None) -> No
 def test_the_shipped_prompts_are_those_that_the_house_asks_for() -> None:
     prompts = load_prompts()
     assert {name: prompt.variables for name, prompt in prompts.by_id.items()} == {
+        "actions": ("actions",),
         "answer": (),
         "repair": ("problems",),
         "second_opinion": (),
@@ -87,7 +88,7 @@ def test_a_missing_or_unknown_variable_is_refused(tmp_path: Path, given: dict[st
 
 
 def test_an_unknown_prompt_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidSettings, match="answer, repair, second_opinion, standalone_question"):
+    with pytest.raises(InvalidSettings, match="actions, answer, repair, second_opinion, standalone_question"):
         load_prompts().get("anwser")
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StrictInt, StringConstraints
 
+from surefoot.api.schemas.offers import OFFERED, ShownOffer
 from surefoot.api.schemas.texts import Locale, Moment, Sent, Shown, without_nul
 from surefoot.assistant.course import LONGEST_QUESTION_CHARACTERS
 from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason, Tier
@@ -47,6 +48,7 @@ _ANSWERED: dict[str, JsonValue] = {
         "note": "",
     },
     "refusal": None,
+    "actions": [],
     "confidence": 0.86,
     "why": "The answer is quoted from 1 passage that you may read, of 'Refunds' (12 January 2026).",
     "corpus_version": "9c1f0a2b3d4e5f60",
@@ -86,6 +88,7 @@ _REFUSED: dict[str, JsonValue] = _ANSWERED | {
         "closest": [_CITATION],
         "choices": [],
     },
+    "actions": [OFFERED],
     "confidence": 0.12,
     "why": "Nothing is shown because no passage that you may read carries the answer.",
 }
@@ -222,6 +225,7 @@ class ShownReply(Shown):
     kind: Literal["answer", "refusal"]
     answer: ShownAnswer | None
     refusal: ShownRefusal | None
+    actions: list[ShownOffer] = Field(description="Steps offered beside it, as buttons: two at most, and nearly always none.")
     confidence: float
     why: str = Field(description="One or two plain sentences on what this outcome rests on.")
     corpus_version: str
@@ -250,6 +254,7 @@ class ShownReply(Shown):
             kind="answer" if isinstance(outcome, Answer) else "refusal",
             answer=_answer(outcome) if isinstance(outcome, Answer) else None,
             refusal=_refusal(outcome) if isinstance(outcome, Refusal) else None,
+            actions=[ShownOffer.of(offered) for offered in reply.actions],
             confidence=outcome.confidence,
             why=why(outcome),
             corpus_version=reply.corpus_version,
