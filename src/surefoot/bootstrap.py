@@ -1,6 +1,7 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
 import os
+import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -242,6 +243,18 @@ def _hosts(settings: Settings, rules: ActionRules, clock: Clock) -> dict[str, Ho
         name: WebhookHost(host.url, host.secret_env, clock, offline=settings.offline, environ=os.environ)
         for name, host in rules.hosts.items()
     }
+
+
+def loopback_host(url: str, secret: str, clock: Clock) -> HostApp:
+    """A host app on this very machine, called over HTTP and signed with `secret`, offline or not.
+
+    Raises InvalidSettings for a URL that does not say 127.0.0.1 literally.
+    """
+    from surefoot.adapters.webhook_host import WebhookHost
+
+    if re.match(r"http://127\.0\.0\.1:[0-9]{1,5}/?\Z", url) is None:
+        raise InvalidSettings(f"{url!r} is not on this machine; write http://127.0.0.1:<port>.")
+    return WebhookHost(url, "secret", clock, offline=False, environ={"secret": secret})
 
 
 def _audit_key(settings: Settings) -> bytes:

@@ -12,6 +12,7 @@ from surefoot.api.app import create_app
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.ingest import ingest_path
 from surefoot.cli.signing import ensure_signing_key
+from surefoot.core.clock import Clock
 from surefoot.core.settings import load_settings
 from surefoot.domain.answers import Tier
 from surefoot.domain.identity import EVERYONE
@@ -29,6 +30,7 @@ from surefoot.governance.tokens import mint
 from surefoot.ports import LanguageModel
 from surefoot.sample.host import host_routes
 from surefoot.sample.tenant import TENANT, Person, documents_folder
+from surefoot.sample.workplace import SampleHost, sample_host
 
 
 def policy_of(cards: Sequence[ModelCard], *budgets: BudgetRule, thin_margin: float = 0.0) -> ModelPolicy:
@@ -44,8 +46,33 @@ def demo_app(
     folder: Path, policy: ModelPolicy | None = None, models: Mapping[str, LanguageModel] | None = None
 ) -> Iterator[tuple[str, Surefoot]]:
     """Where the sample tenant's page is served, and the product behind it."""
+    with demo_at_work(folder, policy, models) as (address, surefoot, _):
+        yield address, surefoot
+
+
+@contextmanager
+def demo_at_work(
+    folder: Path,
+    policy: ModelPolicy | None = None,
+    models: Mapping[str, LanguageModel] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[tuple[str, Surefoot, SampleHost]]:
+    """Where the page is served, the product behind it, and the sample's own backend in which actions have their effect."""
+    with sample_host(folder, clock) as host, _surefoot(folder, host, policy, models, clock) as (address, surefoot):
+        yield address, surefoot, host
+
+
+@contextmanager
+def _surefoot(
+    folder: Path,
+    host: SampleHost,
+    policy: ModelPolicy | None,
+    models: Mapping[str, LanguageModel] | None,
+    clock: Clock | None,
+) -> Iterator[tuple[str, Surefoot]]:
     overrides = {"data_dir": str(folder), "tenant": TENANT, "offline": True}
-    surefoot = build(load_settings(folder=folder, env={}, overrides=overrides).settings, policy=policy, models=models)
+    settings = load_settings(folder=folder, env={}, overrides=overrides).settings
+    surefoot = build(settings, clock, policy=policy, models=models, rules=host.rules, hosts=host.hosts)
     try:
         surefoot.start()
         with surefoot.store.begin() as work:
@@ -58,7 +85,7 @@ def demo_app(
             return mint(private, issuer, person.viewer(), now=surefoot.clock.now())
 
         app = create_app(surefoot)
-        app.include_router(host_routes(token_for))
+        app.include_router(host_routes(token_for, host))
         with socket.create_server(("127.0.0.1", 0)) as listener:
             config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
             server = uvicorn.Server(config)

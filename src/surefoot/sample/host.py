@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from surefoot.core.errors import Forbidden, InvalidInput, NotFound
 from surefoot.sample.golden import golden_cases
 from surefoot.sample.tenant import Person, people
+from surefoot.sample.workplace import SampleHost
 
 MintToken = Callable[[Person], str]
 
@@ -29,15 +30,20 @@ EXAMPLE_IDS = (
 )
 _STATIC = Path(__file__).parent.parent / "static"
 _FILES = {"demo.html": "text/html", "demo.css": "text/css"} | dict.fromkeys(
-    ("demo.js", "demo_about.js", "demo_elements.js", "demo_handover.js", "demo_service.js", "demo_turn.js"), "text/javascript"
+    (
+        *("demo.js", "demo_about.js", "demo_actions.js", "demo_difference.js", "demo_elements.js", "demo_form.js"),
+        *("demo_handover.js", "demo_product.js", "demo_run.js", "demo_runs.js", "demo_service.js", "demo_turn.js"),
+    ),
+    "text/javascript",
 )
+_SHOWN = {"name", "shown_as", "user", "context"}
 _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-def host_routes(mint: MintToken) -> APIRouter:
+def host_routes(mint: MintToken, product: SampleHost | None = None) -> APIRouter:
     """The page under /demo and its backend, for an app that listens on loopback alone.
 
-    `mint` signs a viewer token for one of the sample's people. Whoever reaches these routes may be any of them, so a
+    `mint` signs a viewer token for one of the sample's people; without the product at work the page offers no actions. Whoever reaches these routes may be any of them, so a
     request that names another host than loopback is refused: a foreign site could have its name resolve to this machine.
     """
     router = APIRouter(prefix="/demo", include_in_schema=False, dependencies=[Depends(_refuse_foreign_names)])
@@ -49,9 +55,16 @@ def host_routes(mint: MintToken) -> APIRouter:
     @router.get("/start")
     def start() -> dict[str, Any]:
         return {
-            "people": [person.model_dump(include={"name", "shown_as"}) for person in people().values()],
+            "people": [person.model_dump(include=_SHOWN) for person in people().values()],
             "examples": examples(),
+            "has_actions": product is not None,
         }
+
+    @router.get("/state")
+    def state() -> dict[str, Any]:
+        if product is None:
+            raise NotFound
+        return {"hash": product.state_hash(), "documents": product.state()}
 
     @router.post("/token")
     def token(person: str = Body(embed=True)) -> dict[str, str]:

@@ -1,4 +1,5 @@
 // The host product's page: who asks is decided by the host's backend, what is shown comes from the product's API.
+import { Doing, citationsOf } from "./demo_actions.js";
 import { button, byId, element } from "./demo_elements.js";
 import { Handover } from "./demo_handover.js";
 import { Problem, ask, startConversation, startOfPage } from "./demo_service.js";
@@ -8,6 +9,8 @@ import { Turn } from "./demo_turn.js";
 let conversation = { id: "", turns: 0 };
 // Aborting it ends the question at the server, and its spending.
 let underWay = null;
+// What the person can have done; null while the page has no product to do it in.
+let doing = null;
 
 const say = (sentence) => {
   byId("status").textContent = sentence;
@@ -28,7 +31,11 @@ function newTurn(question) {
   const pick = (text) => {
     if (askNow(text)) byId("turns").lastElementChild.querySelector("h2").focus();
   };
-  const turn = new Turn(conversation.turns, question, person().textContent, { askAgain: () => pick(question), pick });
+  const turn = new Turn(conversation.turns, question, person().textContent, {
+    askAgain: () => pick(question),
+    pick,
+    prepare: doing && ((offer) => doing.prepare(offer)),
+  });
   byId("turns").append(turn.node);
   byId("renew").hidden = false;
   turn.node.scrollIntoView({ block: "start" });
@@ -76,7 +83,10 @@ async function answered(turn, question, held, signal) {
       if (!turn.shown.length && held === conversation) say("The first checked sentence is shown; more may come.");
       turn.claim(data);
     } else if (name === "restart") turn.restart();
-    else if (name === "reply") announced = turn.reply(data);
+    else if (name === "reply") {
+      announced = turn.reply(data);
+      if (held === conversation && data.answer) doing?.rest({ question, citations: citationsOf(data) });
+    }
   }
   return announced;
 }
@@ -96,7 +106,12 @@ function renew(announced) {
   byId("turns").replaceChildren();
   byId("renew").hidden = true;
   handover.forget();
+  doing?.rest(null);
   say(announced);
+}
+
+function signIn() {
+  doing?.signIn(person().value).catch((problem) => say(`Actions could not be read: ${problem.message}`));
 }
 
 function tryExample(example) {
@@ -107,6 +122,7 @@ function tryExample(example) {
   if (person().value !== example.person) {
     byId("person").value = example.person;
     renew("");
+    signIn();
   }
   askNow(example.question);
   byId("turns").lastElementChild.querySelector("h2").focus();
@@ -118,10 +134,13 @@ function exampleItem(example, people) {
 }
 
 async function start() {
-  const { people, examples } = await startOfPage();
+  const { people, examples, has_actions: hasActions } = await startOfPage();
   byId("person").replaceChildren(...people.map((one) => element("option", one.shown_as, { value: one.name })));
   byId("examples").replaceChildren(...examples.map((example) => exampleItem(example, people)));
-  byId("person").addEventListener("change", () => renew(`A new conversation, as ${person().textContent}.`));
+  byId("person").addEventListener("change", () => {
+    renew(`A new conversation, as ${person().textContent}.`);
+    signIn();
+  });
   byId("renew").addEventListener("click", () => {
     renew("A new conversation.");
     byId("question").focus();
@@ -131,6 +150,8 @@ async function start() {
   byId("question").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) submit(event);
   });
+  if (hasActions) doing = new Doing(say, people);
+  signIn();
 }
 
 start().catch((error) => say(`The page could not start: ${error.message}`));

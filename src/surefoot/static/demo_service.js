@@ -1,12 +1,13 @@
 // Calls of the product's API as the person who is signed in, answers as server-sent events among them.
 
 export class Problem extends Error {
-  constructor({ code, detail, title, status = 0, retryable = false, retryAfter = "" }) {
+  constructor({ code, detail, title, status = 0, retryable = false, retryAfter = "", differences = [] }) {
     super(detail || title || `The server answered ${status}.`);
     this.code = code || `http_${status}`;
     this.status = status;
     this.isRetryable = retryable;
     this.retryAfter = retryAfter;
+    this.differences = differences;
   }
 
   get whatToDo() {
@@ -39,17 +40,17 @@ async function accepted(response) {
   throw new Problem({ ...told, status: response.status, retryAfter: response.headers.get("Retry-After") });
 }
 
-async function send(method, path, { headers = {}, body, signal } = {}) {
+export async function send(method, path, { headers = {}, body, signal } = {}) {
   const text = body && JSON.stringify(body);
   const typed = body ? { "Content-Type": "application/json", ...headers } : headers;
   return accepted(await fetched(path, { method, headers: typed, body: text, signal }));
 }
 
 // The host's backend vouches for whoever is signed in there, for minutes; so each call brings a fresh token.
-async function sendAs(person, method, path, { accept = "application/json", ...options } = {}) {
+export async function sendAs(person, method, path, { accept = "application/json", headers = {}, ...options } = {}) {
   const signed = await send("POST", "/demo/token", { body: { person }, signal: options.signal });
   const { token } = await signed.json();
-  return send(method, path, { ...options, headers: { Authorization: `Bearer ${token}`, Accept: accept } });
+  return send(method, path, { ...options, headers: { ...headers, Authorization: `Bearer ${token}`, Accept: accept } });
 }
 
 export async function startOfPage() {

@@ -1,5 +1,6 @@
 // One question and what comes of it, from the first checked sentence to the whole reply.
 import { about, degradedSentence } from "./demo_about.js";
+import { offerButtons } from "./demo_actions.js";
 import { button, counted, element, prose, removing } from "./demo_elements.js";
 
 const dates = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeZone: "UTC" });
@@ -16,12 +17,14 @@ function place(citation) {
 }
 
 export class Turn {
-  // `askAgain` asks this very question once more, `pick` another one in the same conversation.
-  constructor(number, question, asker, { askAgain, pick }) {
+  // `askAgain` asks this very question once more, `pick` another one in the same conversation; `prepare` opens an
+  // action, and is null where there is nothing to act on.
+  constructor(number, question, asker, { askAgain, pick, prepare }) {
     this.number = number;
     this.asker = asker;
     this.askAgain = askAgain;
     this.pick = pick;
+    this.prepare = prepare;
     this.shown = [];
     this.hasShown = false;
     this.started = performance.now();
@@ -71,6 +74,8 @@ export class Turn {
   reply(reply) {
     if (reply.searched) this.understood.replaceChildren("Understood as: ", element("q", reply.searched));
     const announced = reply.answer ? this.#answer(reply.answer) : this.#refusal(reply.refusal);
+    const offers = this.prepare ? offerButtons(reply, this.prepare) : [];
+    if (offers.length) this.help.append(element("h4", "What can be done"), element("ul", offers, { class: "offers" }));
     const degraded = degradedSentence(reply);
     if (degraded) this.label.after(element("p", degraded, { class: "degraded" }));
     this.about.replaceChildren(about(reply, this.asker, performance.now() - this.started));

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 
-from surefoot.actions.parts import RunPage, RunView
+from surefoot.actions.parts import ADMIN_ROLE, RunPage, RunView
+from surefoot.actions.viewing import APPROVER_ROLE
 from surefoot.api.schemas.texts import Sent, Shown, without_nul
 from surefoot.domain.actions import ActionSpec, Env, Reversibility, Risk
 from surefoot.domain.runs import PolicyEffect, Run, RunKind, RunState, Stage, Verdict
@@ -129,6 +130,7 @@ class ShownAction(Shown):
     risk: Risk
     reversibility: Reversibility
     needs_approval: bool = Field(description="Whether a second person always has to agree; the policy may ask for one besides.")
+    approver_roles: list[str] = Field(description="One of these roles is asked of that second person.")
     arguments_schema: dict[str, Any]
 
     @classmethod
@@ -141,6 +143,7 @@ class ShownAction(Shown):
             risk=spec.risk,
             reversibility=spec.reversibility,
             needs_approval=spec.approval.maker_checker or spec.approval.mode.value == "required",
+            approver_roles=sorted(spec.approval.roles or (APPROVER_ROLE, ADMIN_ROLE)),
             arguments_schema=dict(spec.schema),
         )
 
