@@ -92,6 +92,7 @@ def run_block(view: RunView, spec: ActionSpec, *, note: str = "", is_replayed: b
             if reason.reason
         ],
         "approvals": [{"approver": each.approver, "verdict": each.verdict.value} for each in view.approvals],
+        "outcome": view.attempts[-1].outcome if view.attempts else "",
         "next": _next(view, spec),
         "note": note,
         "already_known": is_replayed,
