@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
+import anyio
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
@@ -23,6 +24,7 @@ from surefoot.api.schemas.actions import (
     ShownRunView,
     UndoRequest,
 )
+from surefoot.core.deadline import Deadline
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import Viewer
@@ -36,6 +38,9 @@ Key = Annotated[
 ]
 Cursor = Annotated[str, StringConstraints(pattern=r"^(run_[0-9a-f]{32})?$")]
 _LONGEST_KEY = 255
+# A caller who waits holds room among the questions, so nobody waits long.
+_LONGEST_WAIT_SECONDS = 10
+_LOOK_AGAIN_SECONDS = 0.25
 
 
 @router.get("/actions", response_model=ShownActions, summary="List the actions that can be proposed")
@@ -82,14 +87,25 @@ async def list_runs(
 
 
 @router.get("/runs/{run_id}", response_model=ShownRunView, summary="Read a run")
-async def read(run_id: Id, viewer: TheViewer, face: TheFace, request: Request) -> Response:
+async def read(
+    run_id: Id,
+    viewer: TheViewer,
+    face: TheFace,
+    request: Request,
+    wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
+) -> Response:
     """The run with its plan and whole history. Its `ETag` changes with every step; with `If-None-Match` an unchanged run is
-    answered 304.
+    answered 304, and with `wait` that answer comes only when nothing has changed for so long.
     """
-    view = await face.questions.run(partial(face.surefoot.actions.show, viewer, run_id))
-    if request.headers.get("if-none-match") == _etag(view):
-        return Response(status_code=304, headers={"ETag": _etag(view)})
-    return _answer(view)
+    known = request.headers.get("if-none-match")
+    deadline = Deadline.after(wait)
+    while True:
+        view = await face.questions.run(partial(face.surefoot.actions.show, viewer, run_id))
+        if known != _etag(view):
+            return _answer(view)
+        if deadline.is_over:
+            return Response(status_code=304, headers={"ETag": _etag(view)})
+        await anyio.sleep(min(_LOOK_AGAIN_SECONDS, deadline.left_seconds))
 
 
 @router.post("/runs/{run_id}/approve", response_model=ShownRunView, summary="Approve a run")
