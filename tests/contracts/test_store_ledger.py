@@ -155,6 +155,7 @@ def test_what_was_offered_beside_a_reply_is_recorded(store: Store) -> None:
         {
             "action": "pin",
             "version": "1.0.0",
+            "title": "Pin",
             "arguments": {"page": "x"},
             "missing": ["user_id"],
             "reason": "You asked.",

@@ -15,7 +15,7 @@ from surefoot.assistant.conversation import Conversations
 from surefoot.assistant.course import Asking, Course, TimedWatcher, valid_question
 from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.follow_ups import standalone
-from surefoot.assistant.offering import NOTHING_DRAFTED, Offering, Settled, cited_by, weighed
+from surefoot.assistant.offering import NOTHING_DRAFTED, Offering, Settled, evidence_of, weighed
 from surefoot.assistant.refusals import no_evidence
 from surefoot.assistant.standing import Standing
 from surefoot.assistant.watching import Runner, Watcher, in_thread
@@ -287,7 +287,7 @@ class Ask:
         if proposals is None:
             return ()
         started = perf_counter()
-        citations = cited_by(course.outcome.claims) if isinstance(course.outcome, Answer) else ()
+        citations = evidence_of(course.outcome, asking.question, asking.viewer.locale)
         offered, _ = weighed(proposals, asking.viewer, course.drafted, citations)
         if not offered:
             asked = proposals.asked_for(asking.viewer, asking.question, citations)

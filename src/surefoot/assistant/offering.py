@@ -7,11 +7,17 @@ from dataclasses import dataclass
 from surefoot.actions.proposals import Proposals, Refused, described
 from surefoot.assistant.prompting import nonce_outside
 from surefoot.domain.actions import ActionSpec, Risk
-from surefoot.domain.answers import Answer, Claim, Refusal
+from surefoot.domain.answers import Answer, Citation, Claim, Refusal, RefusalReason
 from surefoot.domain.drafts import ProposedAction
 from surefoot.domain.identity import Viewer
+from surefoot.domain.lexicon import terms
 from surefoot.domain.offers import MOST_OFFERED, OfferedAction
 from surefoot.llm.prompts import Prompts
+
+# A step may be asked for though nothing that can be quoted answers; where places contradict each other or are out of date, nothing
+# may rest on them.
+_NOT_SAID = frozenset({RefusalReason.NO_EVIDENCE, RefusalReason.INSUFFICIENT_EVIDENCE, RefusalReason.OUT_OF_SCOPE})
+_MOST_WORDS = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,24 @@ def weighed(
         else:
             buttons[button.action] = button
     return tuple(buttons.values()), tuple(dict.fromkeys(dropped))
+
+
+def evidence_of(outcome: Answer | Refusal, question: str, locale: str) -> tuple[str, ...]:
+    """The chunk ids that a step beside this outcome rests on: what the answer cites. Beside a refusal, since a request is rarely
+    answered by a quote, those of its closest places that are of what was asked: they hold most of its words and are not stale.
+    """
+    if isinstance(outcome, Answer):
+        return cited_by(outcome.claims)
+    asked = set(terms(question, locale))
+    if not asked or outcome.reason not in _NOT_SAID:
+        return ()
+    near = [place for place in outcome.closest if not place.stale and _share(asked, place) >= _MOST_WORDS]
+    return tuple(dict.fromkeys(place.chunk_id for place in near))
+
+
+def _share(asked: set[str], place: Citation) -> float:
+    held = {*terms(f"{place.title} {place.heading} {place.quote}", place.locale)}
+    return len(asked & held) / len(asked)
 
 
 def cited_by(claims: Sequence[Claim]) -> tuple[str, ...]:

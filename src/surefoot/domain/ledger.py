@@ -71,6 +71,7 @@ def _action(offered: OfferedAction) -> dict[str, object]:
     return {
         "action": offered.action,
         "version": offered.version,
+        "title": offered.title,
         "arguments": dict(offered.arguments),
         "missing": list(offered.missing),
         "reason": offered.reason,

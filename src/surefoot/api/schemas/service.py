@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
+from surefoot.api.schemas.offers import ShownOffer
 from surefoot.api.schemas.texts import Line, Sent, Shown
 from surefoot.domain.answers import RefusalReason, Tier
 from surefoot.domain.budgets import BudgetLevel
@@ -83,6 +84,7 @@ _RECORD: dict[str, JsonValue] = {
             "latency_ms": 3.1,
         }
     ],
+    "actions": [],
 }
 
 
@@ -274,6 +276,7 @@ class RecordedReply(Shown):
     note: str = ""
     choices: list[str] = Field(default_factory=list)
     steps: list[RecordedStep] = Field(default_factory=list)
+    actions: list[ShownOffer] = Field(default_factory=list)
 
     model_config = ConfigDict(json_schema_extra={"examples": [_RECORD]})
 
