@@ -1,7 +1,6 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
 import os
-import re
 import secrets
 import socket
 from collections.abc import Callable, Mapping
@@ -140,7 +139,7 @@ def build(
         metrics=_metrics(settings),
         models=_models(settings, policy) if models is None else models,
         audit_key=_audit_key(settings),
-        hosts={**_hosts(settings, rules, clock), **(hosts or {})},
+        hosts={**http_hosts(rules, clock, offline=settings.offline, environ=os.environ), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
     )
     answerer = Answerer(encoder, answer_threshold=settings.answer_threshold, scope_threshold=settings.scope_threshold)
@@ -236,25 +235,14 @@ def _action_parts(
     )
 
 
-def _hosts(settings: Settings, rules: ActionRules, clock: Clock) -> dict[str, HostApp]:
+def http_hosts(rules: ActionRules, clock: Clock, *, offline: bool, environ: Mapping[str, str]) -> dict[str, HostApp]:
+    """The hosts that the rules name, their signing secrets read from `environ` at each call."""
     from surefoot.adapters.webhook_host import WebhookHost
 
     return {
-        name: WebhookHost(host.url, host.secret_env, clock, offline=settings.offline, environ=os.environ)
+        name: WebhookHost(host.url, host.secret_env, clock, offline=offline, environ=environ)
         for name, host in rules.hosts.items()
     }
-
-
-def loopback_host(url: str, secret: str, clock: Clock) -> HostApp:
-    """A host app on this very machine, called over HTTP and signed with `secret`, offline or not.
-
-    Raises InvalidSettings for a URL that does not say 127.0.0.1 literally.
-    """
-    from surefoot.adapters.webhook_host import WebhookHost
-
-    if re.match(r"http://127\.0\.0\.1:[0-9]{1,5}/?\Z", url) is None:
-        raise InvalidSettings(f"{url!r} is not on this machine; write http://127.0.0.1:<port>.")
-    return WebhookHost(url, "secret", clock, offline=False, environ={"secret": secret})
 
 
 def _audit_key(settings: Settings) -> bytes:

@@ -1,11 +1,12 @@
 """Actions on the demo's page: previewed, agreed to, applied once, taken back, against the sample's real backend."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from surefoot.bootstrap import Surefoot
 from surefoot.core.clock import FixedClock
@@ -63,8 +64,9 @@ def preview(page: Page, action: str, /, **arguments: str) -> Locator:
     """The card of a fresh preview."""
     choose(page, action, **arguments)
     page.get_by_role("button", name="Preview", exact=True).click()
-    expect(page.locator("#runs h3").first).to_be_focused()
-    return card(page, page.locator("#runs article").first.get_attribute("data-run") or "")
+    expect(page.locator("#runs h3:focus")).to_be_visible()
+    focused = page.locator("#runs article", has=page.locator("h3:focus"))
+    return card(page, focused.get_attribute("data-run") or "")
 
 
 def card(page: Page, run_id: str) -> Locator:
@@ -184,7 +186,7 @@ def test_somebody_else_has_to_agree_to_exactly_what_is_shown(page: Page, work: W
     expect(waiting.locator("ins").first).to_have_text("yes")
     with page.expect_request("**/approve") as approved:
         press(waiting, "Approve")
-    assert digest is not None and approved.value.post_data_json["plan_digest"] == digest.digest
+    assert digest is not None and json.loads(approved.value.post_data or "") == {"plan_digest": digest.digest}
     is_in(waiting, RunState.APPROVED)
     expect(waiting).to_contain_text("Approved by Mira.")
     assert work.host.state_hash() == before
@@ -221,19 +223,35 @@ def test_what_the_product_refuses_is_said_in_its_own_words(page: Page, work: Wor
     expect(run).to_contain_text("Pennyfern says: Nora has pinned meters already.")
 
 
-def test_a_plan_on_a_state_that_is_gone_is_not_applied_and_previewed_again(page: Page, work: Work) -> None:
+def test_a_plan_on_a_state_that_is_gone_is_refused_and_its_new_plan_needs_a_new_word(page: Page, work: Work) -> None:
+    ask(page, "How long does a refund take?", "felix")
+    run = preview(page, "Switch a feature on", feature="Payment reminders")
+    run_id = run.get_attribute("data-run") or ""
+    be(page, "mira")
+    press(card(page, run_id), "Approve")
+    is_in(card(page, run_id), RunState.APPROVED)
+    be(page, "felix")
+    work.host.app.write_outside("feature/acc_fernhill1:payment_reminders", {"enabled": False, "note": "Not in December"})
+    changed = work.host.state_hash()
+    press(card(page, run_id), "Apply")
+    is_in(card(page, run_id), RunState.STALE)
+    expect(card(page, run_id)).to_contain_text("Something changed in Pennyfern after the preview, so this plan was not applied.")
+    anew = page.locator("#runs article").first
+    expect(anew.locator("h3")).to_be_focused()
+    is_in(anew, RunState.AWAITING_APPROVAL)
+    expect(anew.locator("del", has_text="Not in December")).to_be_visible()
+    expect(page.locator("#status")).to_contain_text("Planned anew.")
+    assert work.host.state_hash() == changed
+
+
+def test_a_plan_that_still_says_the_same_goes_on_by_itself_and_says_so(page: Page, work: Work) -> None:
     run = preview(page, "Pin a shortcut", page="Webhooks")
     work.host.app.write_outside("user/usr_nora01", {"name": "Nora", "account_id": "acc_fernhill1", "title": "Owner"})
-    changed = work.host.state_hash()
     press(run, "Apply")
-    expect(run).to_have_attribute("data-state", RunState.STALE.value)
-    expect(run).to_contain_text("Something changed in Pennyfern after the preview, so it was not applied.")
-    assert work.host.state_hash() == changed
-    press(run, "Preview again")
-    fresh = page.locator("#runs article", has_text="Pins webhooks")
-    is_in(fresh, RunState.PLANNED)
-    press(fresh, "Apply")
-    is_in(fresh, RunState.APPLIED)
+    is_in(run, RunState.STALE)
+    is_in(page.locator("#runs article").first, RunState.APPLIED)
+    expect(page.locator("#status")).to_contain_text("Planned anew. Pin a shortcut: Applied.")
+    assert "shortcut/usr_nora01:webhooks" in work.host.state()
 
 
 def test_a_preview_that_has_expired_is_previewed_again(page: Page, work: Work, complaints: list[str]) -> None:
@@ -278,6 +296,7 @@ def test_the_keyboard_alone_previews_applies_and_undoes_without_losing_its_place
                 return
         raise AssertionError(f"{name!r} is not reached by Tab")
 
+    be(page, "nora")
     page.locator("#action").focus()
     page.keyboard.type("Pin")
     page.keyboard.press("Tab")
@@ -337,7 +356,8 @@ def test_an_offer_beside_an_answer_is_a_button_that_opens_its_preview(page: Page
         """offers => import("/demo/demo_actions.js").then(({ offerButtons }) => {
             window.pressed = [];
             const list = document.createElement("ul");
-            list.append(...offerButtons({ actions: offers }, (offer) => window.pressed.push(offer)), ...offerButtons({}, () => 0));
+            list.append(...offerButtons({ actions: offers }, (offer) => window.pressed.push(offer)));
+            list.append(...offerButtons({}, () => 0));
             document.querySelector("main").append(list);
         })""",
         offers,
@@ -352,7 +372,7 @@ def test_an_offer_beside_an_answer_is_a_button_that_opens_its_preview(page: Page
 def test_every_text_stands_out_and_nothing_is_cut_off_at_360_pixels(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     page.set_viewport_size({"width": 360, "height": 800})
-    ask(page, "How long does a refund take?", "lucia")
+    ask(page, "How long does a refund take?", "sam")
     feature = "Payment reminders" if scheme == "light" else "Show usage in portal"
     preview(page, "Switch a feature on", feature=feature, note="W" * 200)
     preview(page, "Pin a shortcut", page="Subscriptions", label="W" * 40)
@@ -362,7 +382,7 @@ def test_every_text_stands_out_and_nothing_is_cut_off_at_360_pixels(page: Page, 
     assert min(sizes.evaluate_all("nodes => nodes.map(node => Math.min(node.offsetWidth, node.offsetHeight))")) >= 24
 
 
-def test_somebody_else_sees_none_of_anothers_runs(page: Page, browser: Browser, work: Work) -> None:
+def test_somebody_else_sees_none_of_anothers_runs(page: Page) -> None:
     run = preview(page, "Pin a shortcut", page="New invoice")
     run_id = run.get_attribute("data-run") or ""
     be(page, "ada")

@@ -43,8 +43,9 @@ _LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "::1"})
 def host_routes(mint: MintToken, product: SampleHost | None = None) -> APIRouter:
     """The page under /demo and its backend, for an app that listens on loopback alone.
 
-    `mint` signs a viewer token for one of the sample's people; without the product at work the page offers no actions. Whoever reaches these routes may be any of them, so a
-    request that names another host than loopback is refused: a foreign site could have its name resolve to this machine.
+    `mint` signs a viewer token for one of the sample's people; without the product at work the page offers no actions.
+    Whoever reaches these routes may be any of them, so a request that names another host than loopback is refused: a foreign
+    site could have its name resolve to this machine.
     """
     router = APIRouter(prefix="/demo", include_in_schema=False, dependencies=[Depends(_refuse_foreign_names)])
 

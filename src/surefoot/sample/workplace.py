@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from surefoot.bootstrap import loopback_host
+from surefoot.bootstrap import http_hosts
 from surefoot.core.clock import Clock, SystemClock
 from surefoot.domain.action_rules import ActionRules, HostAddress, TenantRules
 from surefoot.domain.resource_actions import Document
@@ -15,8 +15,8 @@ from surefoot.ports import HostApp
 from surefoot.sample.host_app import SampleHostApp, serve_host_app
 
 _REF = "host_app"
-# The call is signed with a secret of this process alone; no variable of this name is ever read.
-_NO_VARIABLE = "SUREFOOT_SAMPLE_HOST_SECRET"
+# The name of the secret in an environment of this process alone; no variable of this name is ever read.
+_SECRET = "SUREFOOT_SAMPLE_HOST_SECRET"
 _REGION = "eu"
 _MAX_DISCOUNT_PERCENT = 20.0
 _CONSENTS = frozenset({"product_tips", "commercial_offers"})
@@ -48,11 +48,13 @@ def sample_host(folder: Path, clock: Clock | None = None) -> Iterator[SampleHost
     app = SampleHostApp(folder / "pennyfern.db", clock)
     try:
         with serve_host_app(app, secret) as url:
-            yield SampleHost(app, url, _rules(url), {_REF: loopback_host(url, secret, clock)})
+            rules = _rules(url)
+            # Loopback is no other machine, so it is called offline too.
+            yield SampleHost(app, url, rules, http_hosts(rules, clock, offline=False, environ={_SECRET: secret}))
     finally:
         app.close()
 
 
 def _rules(url: str) -> ActionRules:
     tenant = TenantRules(region=_REGION, max_discount_percent=_MAX_DISCOUNT_PERCENT, consents=_CONSENTS)
-    return ActionRules({_REF: HostAddress(url, _NO_VARIABLE, region=_REGION)}, tenant)
+    return ActionRules({_REF: HostAddress(url, _SECRET, region=_REGION)}, tenant)

@@ -57,12 +57,13 @@ export class Doing {
   // Everything here is as this person sees it.
   async signIn(name) {
     this.signedIn = this.people.find((one) => one.name === name);
+    const visit = (this.visit = {});
     this.cards.clear();
     this.rest(null);
-    for (const id of ["runs", "waiting"]) byId(id).replaceChildren();
+    for (const id of ["runs", "waiting", "action"]) byId(id).replaceChildren();
     byId("approvals").hidden = true;
     const [actions, mine, waiting] = await Promise.all([listActions(name), listRuns(name, KEPT, true), listRuns(name, ["awaiting_approval"], false), this.product.refresh()]);
-    if (name !== this.person) return;
+    if (visit !== this.visit) return;
     this.actions = actions;
     byId("action").replaceChildren(element("option", "Choose", { value: "" }), ...actions.map((action) => element("option", action.title, { value: action.name })));
     this.#choose();

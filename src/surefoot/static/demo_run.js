@@ -27,6 +27,9 @@ const AGAIN = new Set(["denied", "stale", "failed", "expired", "rejected", "canc
 const WAITING = new Set(["proposed", "applying", "unknown", "scheduled", "awaiting_approval", "needs_human"]);
 const BEFORE = new Set(["suggested", "planned", "awaiting_approval", "approved", "scheduled"]);
 
+const STALE = "Something changed in Pennyfern after the preview, so this plan was not applied.";
+const ONCE_MORE_MS = 500;
+
 const plural = (count, one) => `${count.toLocaleString()} ${one}${count === 1 ? "" : "s"}`;
 const told = (problem) => `${problem.message} ${REMEDIES[problem.code] ?? problem.whatToDo}`;
 const REMEDIES = {
@@ -87,7 +90,7 @@ export class RunCard {
     if (run.state === "awaiting_approval" && !this.#may("approve")) lines.push(element("p", `${capital(this.page.approversOf(run.action))} has to agree first; you cannot do that yourself.`));
     for (const { approver, verdict, note } of approvals) lines.push(element("p", `${verdict === "approve" ? "Approved" : "Rejected"} by ${this.page.nameOf(approver)}${note ? `: ${note}` : "."}`));
     if (run.state === "approved" && !this.#may("apply")) lines.push(element("p", `${this.page.nameOf(run.maker)} can apply it now.`));
-    if (run.state === "stale") lines.push(element("p", "Something changed in Pennyfern after the preview, so it was not applied. Preview it again to see what it would do now.", { class: "problem" }));
+    if (run.state === "stale") lines.push(element("p", `${STALE} ${this.view.successor ? "It was planned anew, as a run of its own." : "Preview it again to see what it would do now."}`, { class: "problem" }));
     if (["failed", "denied"].includes(run.state)) lines.push(...this.#why());
     if (this.trouble) lines.push(element("p", this.trouble, { class: "problem" }));
     return lines;
@@ -142,7 +145,7 @@ export class RunCard {
     else add("undo", "Undo", () => this.#previewUndo());
     add("redo", "Do it again", () => this.#redo());
     const isMine = run.kind !== "undo" && this.page.isMine(run);
-    if (isMine && (AGAIN.has(run.state) || this.trouble)) buttons.push(this.#button("Preview again", () => this.#again()));
+    if (isMine && !this.view.successor && (AGAIN.has(run.state) || this.trouble)) buttons.push(this.#button("Preview again", () => this.#again()));
     if (isMine) add("cancel", "Drop it", () => this.#step("cancel"));
     if (WAITING.has(run.state)) buttons.push(this.#button("Look again", () => this.#look()));
     return buttons;
@@ -182,9 +185,25 @@ export class RunCard {
 
   async #apply() {
     await this.#step("apply", { plan_digest: this.view.plan.digest, wait: true });
-    const { run, plan } = this.view;
+    const { run, plan, successor } = this.view;
     if (run.state === "applied") return `Applied. ${plan.summary} Undo stays beside it.`;
-    return this.title.textContent;
+    return run.state === "stale" && successor ? this.#goOnWith(successor) : this.title.textContent;
+  }
+
+  // Where the same change was still possible, the server has gone on with it by itself; else it waits for a person.
+  async #goOnWith(successor) {
+    const card = this.page.add(await readRun(this.person, successor));
+    card.title.focus();
+    await card.follow();
+    return `${STALE} Planned anew. ${card.title.textContent}.`;
+  }
+
+  // Nobody presses while the server is at it; what comes of it is looked up until it is known.
+  async follow() {
+    while (["proposed", "applying"].includes(this.view.run.state) && this.node.isConnected) {
+      await new Promise((resolve) => setTimeout(resolve, ONCE_MORE_MS));
+      await this.#look();
+    }
   }
 
   async #judge(verdict) {

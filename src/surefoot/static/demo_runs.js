@@ -19,7 +19,7 @@ export const takeStep = (person, id, step, body = {}, key = "") =>
   json(sendAs(person, "POST", `/v1/runs/${id}/${step}`, { headers: key ? { "Idempotency-Key": key } : {}, body }));
 
 // Whole views of the newest runs in these states: the person's own, or all that they may see.
-export async function listRuns(person, states, isMine, limit = 10) {
+export async function listRuns(person, states, isMine, limit = 50) {
   const query = new URLSearchParams([["env", ENV], ["mine", isMine], ["limit", limit], ...states.map((state) => ["state", state])]);
   const { runs } = await json(sendAs(person, "GET", `/v1/runs?${query}`));
   return Promise.all(runs.map((run) => readRun(person, run.run_id)));

@@ -63,6 +63,7 @@ _VIEW: dict[str, JsonValue] = {
     "undo_until": None,
     "result": None,
     "replayed": False,
+    "successor": "",
 }
 
 
@@ -263,6 +264,7 @@ class ShownRunView(Shown):
     undo_until: datetime | None
     result: dict[str, Any] | None
     replayed: bool
+    successor: str = Field(description="The run that was planned anew because this one had gone stale; empty for none.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [_VIEW]})
 
@@ -284,6 +286,7 @@ class ShownRunView(Shown):
             undo_until=receipt.undo_until if receipt else None,
             result=dict(receipt.result) if receipt else None,
             replayed=view.replayed,
+            successor=view.successor,
         )
 
 
