@@ -17,6 +17,7 @@ from uvicorn.importer import import_from_string
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.ask import print_reply, reply_json
 from surefoot.cli.context import JsonOption, plain_errors, print_json, print_line, progress_console
+from surefoot.cli.demo_actions import show_actions
 from surefoot.cli.ingest import ingest_path, print_report
 from surefoot.cli.models import ModelOption, policy_of_model
 from surefoot.cli.signing import ensure_signing_key
@@ -31,6 +32,7 @@ from surefoot.governance.tokens import mint
 from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge
 from surefoot.sample.host import host_routes
 from surefoot.sample.tenant import TENANT, Person, documents_folder, people
+from surefoot.sample.workplace import SampleHost, sample_host
 
 Shown = tuple[str, GoldenCase, Reply, Judgement]
 
@@ -58,39 +60,45 @@ def demo(
     as_json: JsonOption = False,
 ) -> None:
     """Try the product: ingest the sample documents, ask, and serve a help page on loopback; nothing is kept."""
-    with plain_errors(), policy_of_model(model) as policy, _sample_product(port, policy) as surefoot:
+    with plain_errors(), policy_of_model(model) as policy, _sample_product(port, policy) as (surefoot, host):
         listener = _listen(port) if serve else None
         if serve:
             # Whoever stops a serving demo, at whatever moment, ends it like Ctrl-C: the data is deleted on the way out.
             signal.signal(signal.SIGTERM, signal.default_int_handler)
         report = _publish(surefoot)
         shown = [(title, *_ask(surefoot, case)) for title, case in _shown_cases(_SHOWN + (_SHOWN_WITH_MODEL if model else ()))]
-        if as_json:
-            print_json(_as_json(report, shown, _spent(surefoot)))
-        else:
+        if not as_json:
             _print(report, shown)
+        acted = show_actions(surefoot, host, quiet=as_json)
+        if as_json:
+            print_json({**_as_json(report, shown, _spent(surefoot)), "acted": acted.steps})
+        else:
             _print_spent(model, _spent(surefoot))
         if listener is not None:
             # uvicorn sends itself the signal that stopped it once more.
             with suppress(KeyboardInterrupt):
-                _serve(surefoot, listener)
+                _serve(surefoot, host, listener)
 
 
 @contextmanager
-def _sample_product(port: int, policy: ModelPolicy | None) -> Iterator[Surefoot]:
-    """A started product on a temporary folder. It reads neither surefoot.toml nor the environment, so that trying the
-    demo beside a real installation can never touch its data; it makes no outbound call unless a provider's model was named.
+def _sample_product(port: int, policy: ModelPolicy | None) -> Iterator[tuple[Surefoot, SampleHost]]:
+    """A started product on a temporary folder, and the sample's own backend. It reads neither surefoot.toml nor the
+    environment, so that trying the demo beside a real installation can never touch its data; it makes no outbound call
+    unless a provider's model was named.
     """
     with tempfile.TemporaryDirectory(prefix="surefoot-demo-", ignore_cleanup_errors=True) as folder:
         chosen = policy or NO_MODELS
         is_local = all(entry.endpoint.transport != "litellm" for entry in chosen.catalog.values())
-        overrides = {"data_dir": folder, "tenant": TENANT, "offline": is_local, "host": _HOST, "port": port}
-        surefoot = build(load_settings(folder=Path(folder), env={}, overrides=overrides).settings, policy=chosen)
-        try:
-            surefoot.start()
-            yield surefoot
-        finally:
-            surefoot.close()
+        data = Path(folder) / "data"
+        overrides = {"data_dir": data, "tenant": TENANT, "offline": is_local, "host": _HOST, "port": port}
+        settings = load_settings(folder=Path(folder), env={}, overrides=overrides).settings
+        with sample_host(Path(folder)) as host:
+            surefoot = build(settings, policy=chosen, rules=host.rules, hosts=host.hosts)
+            try:
+                surefoot.start()
+                yield surefoot, host
+            finally:
+                surefoot.close()
 
 
 def _publish(surefoot: Surefoot) -> IngestReport:
@@ -156,7 +164,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
+def _serve(surefoot: Surefoot, host: SampleHost, listener: socket.socket) -> None:
     """Host page and API answer on the listener until interrupted."""
     private, issuer = ensure_signing_key(surefoot, TENANT)
 
@@ -165,10 +173,10 @@ def _serve(surefoot: Surefoot, listener: socket.socket) -> None:
 
     # The two faces do not import each other: the app is named to the server's loader as text, as `surefoot serve` does.
     app = import_from_string("surefoot.api.app:create_app")(surefoot)
-    app.include_router(host_routes(token_for))
+    app.include_router(host_routes(token_for, host))
     address = f"http://{_HOST}:{listener.getsockname()[1]}"
     print_line(f"\nhelp page  {address}/demo\nAPI        {address}/v1/ask, described at {address}/openapi.json")
-    print_line("Try: ask as Ada when the SCIM token runs out, then ask the same as Nora.")
+    print_line("Try: ask as Ada when the SCIM token runs out, then ask the same as Nora; pin a page, and undo it.")
     progress_console.print("Ctrl-C stops the demo and deletes its data.", highlight=False)
     # Whoever reads the terminal part through a pipe should not have to wait for the end of the demo.
     sys.stdout.flush()
