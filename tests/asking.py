@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import anyio
 
+from surefoot.actions.proposals import Proposals
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
 from surefoot.assistant.climbing import Climber
@@ -82,6 +83,7 @@ def asking_in(
     cache_size: int = 100,
     observer: ReplyObserver | None = None,
     options: RouterOptions | None = None,
+    proposals: Proposals | None = None,
     monotonic: Monotonic = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> Asked:
@@ -97,6 +99,7 @@ def asking_in(
         conversations=conversations,
         cache=AnswerCache(cache_size),
         climber=Climber(router, load_prompts(), gate, Standing(world.store, world.clock)) if policy.catalog else None,
+        proposals=proposals,
         policy=policy,
         policy_fingerprint=repr(policy),
         level=lambda tenant, account: budgets.state(tenant, account).level,

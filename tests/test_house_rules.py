@@ -74,6 +74,7 @@ def test_exceptions_are_caught_whole_only_at_the_outermost_edge_or_to_be_raised_
         "api/working.py",
         "adapters/python_host.py",
         "cli/main.py",
+        "cli/mcp_server.py",
         "retrieval/readers/worker.py",
         "adapters/sql/replies.py",
     }

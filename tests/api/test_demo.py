@@ -109,7 +109,10 @@ def test_the_terminal_part_alone_is_one_json_document_that_says_what_was_asked_a
     command = [sys.executable, "-c", "from surefoot.cli.main import app; app()", "demo", "--no-serve", "--json"]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=START_SECONDS, check=True)
     found = json.loads(ended.stdout)
-    assert found["possible_spend_usd"] == 0.0
+    assert (found["spent_usd"], found["tokens"]) == (0.0, 0)
+    assert [step["step"] for step in found["acted"] if not step["as_expected"]] == []
+    walked = {one["step"] for one in found["acted"]}
+    assert {"preview", "apply", "undo", "restored", "approve", "a changed byte is seen"} <= walked
     assert [one["as_expected"] for one in found["asked"]] == [True] * 6
     assert found["ingest"]["skipped"] == []
     assert list(tmp_path.iterdir()) == []

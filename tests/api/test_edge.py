@@ -184,7 +184,7 @@ def test_a_preflight_of_the_listed_origin_is_answered_without_credentials(listed
     headers = {"Origin": LISTED, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     answered = listed.client.request("OPTIONS", "/v1/ask", headers=headers)
     assert answered.status_code == 204 and answered.content == b""
-    assert answered.headers["Access-Control-Allow-Methods"] == "GET, POST"
+    assert answered.headers["Access-Control-Allow-Methods"] == "GET, POST, DELETE"
     assert "Authorization" in answered.headers["Access-Control-Allow-Headers"]
 
 

@@ -606,8 +606,10 @@ def test_one_accounts_empty_budget_is_not_anothers(world: World) -> None:
                 group.start_soon(ask)
 
     anyio.run(together)
-    assert replies["ann"].degraded is Degraded.BUDGET_EXHAUSTED
     assert texts(replies["bob"]) == [SAID]
+    # When bob was first, his answer is shared: it costs ann nothing.
+    assert replies["ann"].degraded is Degraded.BUDGET_EXHAUSTED or replies["ann"].cache is CacheUse.SHARED
+    assert replies["ann"].tokens == 0
 
 
 def test_askers_in_many_threads_never_wait_for_each_others_event_loops(world: World) -> None:

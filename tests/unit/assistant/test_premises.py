@@ -29,7 +29,7 @@ def test_false_premises_are_corrected_with_the_questions_own_number() -> None:
 
 
 def test_no_golden_question_is_corrected_even_with_a_whole_document_cited() -> None:
-    for case in golden_cases():
+    for case in (each for each in golden_cases() if each.kind != "false-premise"):
         for uri in case.gold_uris:
             if uri.endswith(".md"):
                 assert false_premise(case.question, cited_whole(uri), "en") is None, case.question

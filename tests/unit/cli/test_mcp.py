@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import ElicitResult, InputRequiredResult
 from typer.testing import CliRunner
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from surefoot.actions.parts import Request
 from surefoot.cli.main import app
 from surefoot.cli.mcp_blocks import inert
+from surefoot.cli.mcp_server import Choices, build_server
 from surefoot.domain.actions import AutonomyLevel, Env
 from surefoot.domain.documents import DocumentId
 from tests.api.world import GLOBEX, NOW, World, world
@@ -21,6 +23,7 @@ from tests.unit.cli.mcp_world import (
     SHORTCUT,
     Person,
     applications,
+    block_of,
     declined,
     desk,
     run_in,
@@ -333,6 +336,28 @@ def test_what_a_document_or_an_argument_says_cannot_act_in_any_rendering() -> No
     assert json.loads(text) == {"quote": hostile}
     strings = text.split(":", 1)[1]
     assert not any(each in strings for each in ("![", "](", "<", "://", "`", "\u202e", "\n", "\r"))
+
+
+def test_what_goes_wrong_inside_is_logged_and_never_told(shared: World, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(context: Any) -> Any:
+        raise RuntimeError("the password is hunter2")
+
+    async def called() -> Any:
+        async with Client(build_server(shared.surefoot, broken, Choices())) as client:
+            return block_of(await client.call_tool("search", {"query": "refunds"}))
+
+    block = run_in(shared, called)
+    assert block["code"] == "internal" and "hunter2" not in json.dumps(block)
+    assert "hunter2" in caplog.text
+
+
+def test_an_unknown_tool_is_an_error_of_the_protocol(shared: World) -> None:
+    async def called() -> None:
+        async with desk(shared, viewer()) as at:
+            with pytest.raises(MCPError, match="There is no tool 'suggest_upgrade_within_policy'"):
+                await at.client.call_tool("suggest_upgrade_within_policy", {})
+
+    run_in(shared, called)
 
 
 def test_the_operator_chooses_exactly_one_viewer_or_http(tmp_path: Any) -> None:

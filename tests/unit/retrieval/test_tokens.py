@@ -70,6 +70,8 @@ def test_a_shipping_package_without_the_file_is_named(monkeypatch: pytest.Monkey
     (tmp_path / "litellm").mkdir()
     (tmp_path / "litellm" / "__init__.py").write_text("raise SystemExit('this must never be imported')")
     monkeypatch.syspath_prepend(str(tmp_path))
+    # A package that something else has imported is found where it was.
+    monkeypatch.delitem(sys.modules, "litellm", raising=False)
     with pytest.raises(MissingModel, match="9b5ad71b"):
         tokens.vocabulary_path()
 
