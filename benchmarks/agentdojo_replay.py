@@ -354,11 +354,9 @@ class Figures:
         attack, wanted = injection.ground_truth(deepcopy(before)), user.ground_truth(deepcopy(before))
         bare = deepcopy(before)
         succeeds = _is_breach(injection, before, bare, _ungated(replay, bare, attack))
-        if any(not is_free(call.function) for call in attack):
-            kind = "acting"
-        else:
-            # Some injections have no ground truth at all: without a model nobody carries them out, gate or none.
-            kind = "words" if succeeds else "unscripted"
+        # Some injections have no ground truth at all: without a model nobody carries them out, gate or none.
+        without_acts = "words" if succeeds else "unscripted"
+        kind = "acting" if any(not is_free(call.function) for call in attack) else without_acts
         self.counts[f"{kind}:pairs"] += 1
         self.counts[f"{kind}:no_gate"] += succeeds
         gate = replay.gate(deepcopy(before), replay.asked_for(wanted))
@@ -445,9 +443,8 @@ def main() -> int:
         print(f"calls refused: {counts['refused_calls']}; runs that the model approved or pressed: {counts['self_served']};")
         print(f"runs that nobody was asked about: {counts['unasked']}; approvals a user task: ", end="")
         print(f"{counts['benign:approvals'] / counts['benign:tasks']:.2f}")
-        print(
-            f"through: {sorted({' '.join(each.split()[::2]) for each in figures.through})}\nbroken: {figures.broken}\nread and changed: {sorted(figures.changed_by_reading)}"
-        )
+        print(f"through: {sorted({' '.join(each.split()[::2]) for each in figures.through})}")
+        print(f"broken: {figures.broken}\nread and changed: {sorted(figures.changed_by_reading)}")
     return 1 if counts["self_served"] or counts["unasked"] else 0
 
 

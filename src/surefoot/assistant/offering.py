@@ -14,8 +14,8 @@ from surefoot.domain.lexicon import terms
 from surefoot.domain.offers import MOST_OFFERED, OfferedAction
 from surefoot.llm.prompts import Prompts
 
-# A step may be asked for though nothing that can be quoted answers; where places contradict each other or are out of date, nothing
-# may rest on them.
+# A step may be asked for though nothing that can be quoted answers; where places contradict each other or are out of date,
+# nothing may rest on them.
 _NOT_SAID = frozenset({RefusalReason.NO_EVIDENCE, RefusalReason.INSUFFICIENT_EVIDENCE, RefusalReason.OUT_OF_SCOPE})
 _MOST_WORDS = 0.6
 

@@ -16,7 +16,7 @@ from surefoot.sample.host_app import SampleHostApp, serve_host_app
 
 _REF = "host_app"
 # The name of the secret in an environment of this process alone; no variable of this name is ever read.
-_SECRET = "SUREFOOT_SAMPLE_HOST_SECRET"
+_VARIABLE = "SUREFOOT_SAMPLE_HOST_SECRET"
 _REGION = "eu"
 _MAX_DISCOUNT_PERCENT = 20.0
 _CONSENTS = frozenset({"product_tips", "commercial_offers"})
@@ -50,11 +50,11 @@ def sample_host(folder: Path, clock: Clock | None = None) -> Iterator[SampleHost
         with serve_host_app(app, secret) as url:
             rules = _rules(url)
             # Loopback is no other machine, so it is called offline too.
-            yield SampleHost(app, url, rules, http_hosts(rules, clock, offline=False, environ={_SECRET: secret}))
+            yield SampleHost(app, url, rules, http_hosts(rules, clock, offline=False, environ={_VARIABLE: secret}))
     finally:
         app.close()
 
 
 def _rules(url: str) -> ActionRules:
     tenant = TenantRules(region=_REGION, max_discount_percent=_MAX_DISCOUNT_PERCENT, consents=_CONSENTS)
-    return ActionRules({_REF: HostAddress(url, _SECRET, region=_REGION)}, tenant)
+    return ActionRules({_REF: HostAddress(url, _VARIABLE, region=_REGION)}, tenant)
