@@ -17,6 +17,8 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "poison": ("--data", "{data}"),
     "model_overhead": (),
     "model_outage": (),
+    "actions_speed": (),
+    "action_kills": (),
 }
 
 
