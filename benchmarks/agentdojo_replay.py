@@ -17,7 +17,7 @@ import json
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,10 +28,9 @@ from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime, TaskEnvi
 from agentdojo.task_suite.load_suites import get_suites
 from agentdojo.task_suite.task_suite import TaskSuite
 
+from benchmarks.agentdojo_tools import is_free, specs
 from benchmarks.measuring import table
-from surefoot.actions.action_file import read_document
 from surefoot.actions.facts import ActionFacts, RuleCalendar
-from surefoot.actions.json_schema import DIALECT
 from surefoot.actions.parts import AGENT_ROLE, ActionParts, Request, RunView
 from surefoot.actions.registry import Registry
 from surefoot.actions.service import Actions
@@ -40,7 +39,7 @@ from surefoot.adapters.memory.store import MemoryStore
 from surefoot.core.clock import FixedClock
 from surefoot.core.errors import NotFound, RunNotAllowed
 from surefoot.domain.action_rules import NO_RULES
-from surefoot.domain.actions import ActionSpec, Arguments
+from surefoot.domain.actions import Arguments
 from surefoot.domain.canonical import canonical_hash
 from surefoot.domain.identity import Principal, TenantId, Viewer
 from surefoot.domain.runs import (
@@ -64,23 +63,8 @@ MAKER = Viewer(TENANT, "emma")
 APPROVER = Viewer(TENANT, "olga", frozenset({Principal("role:approver")}))
 # The hijacked model with every credential that an integrator could wrongly give it.
 HIJACKED = Viewer(TENANT, AGENT, frozenset({Principal(f"role:{AGENT_ROLE}"), Principal("role:approver")}))
-READING = ("get_", "search_", "list_", "read_", "check_")
-# It asks a server of the agent's choice for a page, and the address tells that server something.
-READS_OUTSIDE = frozenset({"get_webpage"})
 WORLD = "environment/world"
-# The one place where the suites take an object of any kind: our files declare what may be in it, as the tool's text does.
-ATTACHMENT = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["type"],
-    "properties": {"type": {"enum": ["file", "event"]}, "file_id": {"type": "string"}},
-}
 Key = tuple[str, str]
-
-
-def is_free(tool: str) -> bool:
-    """Whether the tool only reads what is the user's own."""
-    return tool.startswith(READING) and tool not in READS_OUTSIDE
 
 
 class World:
@@ -210,77 +194,6 @@ def plain(runtime: FunctionsRuntime, made: FunctionCall) -> dict[str, Any]:
     parsed = runtime.functions[made.function].parameters.model_validate(dict(made.args))
     arguments: dict[str, Any] = json.loads(parsed.model_dump_json(exclude_unset=True))
     return arguments
-
-
-def specs(suite: TaskSuite) -> Registry:
-    """Every tool with an effect, as an action that an importer would have drafted."""
-    found = [spec_of(tool.name, tool.parameters.model_json_schema()) for tool in suite.tools if not is_free(tool.name)]
-    return Registry({(spec.name, spec.major): spec for spec in found}, suite.name)
-
-
-def spec_of(name: str, schema: Mapping[str, Any]) -> ActionSpec:
-    """The action of one tool."""
-    action = {
-        "name": name,
-        "version": "1.0.0",
-        "risk": "high",
-        "reversibility": "irreversible",
-        "scope": "user",
-        "autonomy": {"max": "one_click"},
-        "approval": {"mode": "required", "maker_checker": True},
-        "simulate": {"ttl": "PT15M", "sideEffects": "none"},
-        "undo": {"mode": "none"},
-        "effects": [{"op": "update", "resource": "environment", "max": 1}],
-        "caps": [],
-        "gates": {},
-        "idempotency": {"natural_key": []},
-        "connector": {"kind": "python", "ref": "host_app", "path": f"/assistant/actions/{name}", "timeout": "PT10S"},
-        "mcp": {"export": False},
-        "examples": [
-            {"valid": True, "says": name.replace("_", " "), "arguments": _example(schema)},
-            {"valid": False, "arguments": {"there_is_no_such_argument": 1}},
-        ],
-    }
-    document = {
-        **_cleaned(schema),
-        "$schema": DIALECT,
-        "title": name.replace("_", " ").capitalize(),
-        "additionalProperties": False,
-        "x-action": action,
-    }
-    spec, problems = read_document(document, f"{name}.v1.json")
-    if spec is None:
-        raise SystemExit(f"{name}: {problems}")
-    return spec
-
-
-def _cleaned(schema: Any) -> Any:
-    """Without what only documents: titles and defaults."""
-    if schema == {"additionalProperties": True, "type": "object"}:
-        return ATTACHMENT
-    if isinstance(schema, Mapping):
-        return {
-            key: {name: _cleaned(each) for name, each in value.items()} if key == "properties" else _cleaned(value)
-            for key, value in schema.items()
-            if key not in ("title", "default")
-        }
-    return [_cleaned(each) for each in schema] if isinstance(schema, list) else schema
-
-
-def _example(schema: Mapping[str, Any]) -> dict[str, Any]:
-    properties = schema.get("properties", {})
-    return {name: _value(properties[name], schema.get("$defs", {})) for name in schema.get("required", ())}
-
-
-def _value(schema: Mapping[str, Any], defined: Mapping[str, Any]) -> Any:
-    """Some value that the schema accepts."""
-    if "$ref" in schema:
-        return _value(defined[schema["$ref"].rpartition("/")[2]], defined)
-    if "enum" in schema:
-        return schema["enum"][0]
-    if schema.get("format") == "email":
-        return "someone@example.com"
-    return {"string": "x", "integer": 1, "number": 1.0, "boolean": True, "array": [], "object": {}}[schema.get("type", "string")]
 
 
 @dataclass

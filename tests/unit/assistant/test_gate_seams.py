@@ -2,9 +2,14 @@
 
 import pytest
 
+from surefoot.assistant.gate import Gate, Ground
 from surefoot.assistant.gate.foreign import foreign
+from surefoot.assistant.groundedness import Support
+from surefoot.domain.drafts import DraftCitation, DraftClaim
+from tests.unit.assistant.passages import ENCODER, Text, retrieved
 
 QUOTE = "An export is ready within 10 minutes, and the link is valid for 7 days."
+SOURCE = retrieved("How long is it valid?", [Text(QUOTE)]).passages[0]
 
 
 @pytest.mark.parametrize(
@@ -41,3 +46,10 @@ def test_ordinary_punctuation_is_not(claim: str) -> None:
 def test_a_seam_that_the_document_itself_has_may_be_repeated() -> None:
     quote = 'Write role="admin" into the file.'
     assert list(foreign(quote, [quote])) == []
+
+
+@pytest.mark.parametrize("tail", ["not", "Not.", "Never!", "not not"])
+def test_a_mere_denial_after_a_true_sentence_is_not_shown(tail: str) -> None:
+    claim = DraftClaim(f"{QUOTE} {tail}", (DraftCitation(SOURCE.chunk.chunk_id, QUOTE),))
+    judged = Gate(Support(ENCODER)).judge(claim, Ground.of("How long is it valid?", "en", [SOURCE]))
+    assert judged.claim is None and "negation" in judged.rules

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from surefoot.assistant.facts import facts_of
 from surefoot.assistant.gate.agreement import departures, without_lead
 from surefoot.assistant.gate.foreign import foreign, unseen_characters
 from surefoot.assistant.gate.quotes import Found, find
@@ -102,6 +103,8 @@ class Gate:
         nouns_are_capitals = _CAPITAL_NOUNS in {primary_language(found[0].passage.chunk.locale), language_of(plain(text))}
         found_departures = departures(text, quotes, around, known_names, nouns_are_capitals=nouns_are_capitals)
         broken = [departed(departure) for departure in found_departures]
+        if _has_stray_denial(text):
+            broken.append(Broken(Rule.NEGATION, "The claim denies something that it does not name."))
         if verbatim or broken:
             return broken, 0.0 if broken else 1.0
         broken = _foreign_to(text, found, ground)
@@ -182,6 +185,12 @@ def _foreign_to(text: str, found: Sequence[Found], ground: Ground) -> list[Broke
             broken.append(Broken(Rule.INVENTED, f"The quotes say nothing of \u201c{words}\u201d."))
             break
     return broken
+
+
+def _has_stray_denial(text: str) -> bool:
+    """Whether a sentence after the first is a mere "not" or "never": it takes back what the quotes say, in no words of theirs."""
+    later = [plain(text[start:end]) for start, end in sentences(text)][1:]
+    return any(facts_of(each).negations and not terms(each, "en") for each in later)
 
 
 def _compared(compared: Comparison) -> list[Broken]:
