@@ -1,5 +1,5 @@
 """The action plane's invariants under random schedules: people press buttons in any order, the host fails, the policy changes
-its mind, and processes die at any named point. ACTIONS I1 to I9 hold at the end, on the memory store and on SQLite.
+its mind, and processes die at any named point. ACTIONS I1 to I9 hold at the end, in memory, on SQLite and on PostgreSQL.
 
 SUREFOOT_SCHEDULES sets the number of schedules on the memory store (default 150). The mutants at the end show that the
 schedules would notice.
@@ -45,6 +45,7 @@ from surefoot.domain.runs import (
 )
 from surefoot.governance.audit import Verified
 from surefoot.ports import Store
+from tests.contracts.databases import Postgres
 from tests.unit.actions.acting import ADMIN, ANN, EVE, NOW, RESOURCE, TENANT, Acting, Killed, acting, person
 from tests.unit.actions.declared import ARGUMENTS
 
@@ -375,6 +376,16 @@ def _random_steps(seed: int) -> tuple[list[tuple[str, int]], list[int]]:
     random = Random(seed)
     steps = [(random.choice(STEPS), random.randrange(1001)) for _ in range(40)]
     return steps, [random.randrange(1, 25) for _ in range(12)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_invariants_hold_on_postgresql(seed: int, store_postgres: Postgres) -> None:
+    with store_postgres.database() as url:
+        store = SqlStore(url)
+        try:
+            _held(store, *_random_steps(seed))
+        finally:
+            store.close()
 
 
 def test_the_schedules_come_to_every_state_and_die_at_every_point() -> None:

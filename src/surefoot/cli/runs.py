@@ -169,6 +169,57 @@ def show(
     _press(lambda surefoot, viewer: surefoot.actions.show(viewer, run), user, principal, tenant, data_dir, as_json)
 
 
+@app.command("settle")
+def settle(
+    run: RunArgument,
+    happened: Annotated[bool, typer.Option("--happened/--did-not-happen", help="What you found out at the host.")],
+    note: NoteOption = "",
+    tenant: TenantOption = None,
+    data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Settle a run that needs a human: nobody but you can know whether it happened."""
+
+    def step(surefoot: Surefoot, viewer: Viewer) -> RunView:
+        return surefoot.actions.settle(viewer, run, happened=happened, note=note)
+
+    _press(step, "operator", ["role:admin"], tenant, data_dir, as_json)
+
+
+@app.command("switch")
+def switch(
+    action: Annotated[str, typer.Argument(help="Name of the action; all of them with --all.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="Every action of the tenant.")] = False,
+    off: Annotated[bool, typer.Option("--off/--on", help="Off cancels what waits; undo works all the same.")] = True,
+    env: Annotated[Env, typer.Option("--env", help="Where.")] = Env.PRODUCTION,
+    reason: Annotated[str, typer.Option("--reason", help="Why, shown to whoever presses.")] = "",
+    tenant: TenantOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Switch an action off at once, or on again."""
+    with plain_errors(), product(data_dir=data_dir) as surefoot:
+        if bool(action) == every:
+            raise InvalidInput("Name one action, or all of them with --all.")
+        if action:
+            surefoot.registry.get(action)
+        operator = Viewer(existing_tenant(surefoot, tenant), "operator", parse_principals(["role:admin"]))
+        cancelled = surefoot.actions.switch(operator, env, action or "*", off=off, reason=reason)
+    what, now = action or "every action", "off" if off else "on"
+    print_line(f"{what} is {now} in {env}" + (f"; {cancelled} waiting runs were cancelled." if off else "."))
+
+
+@app.command("autonomy")
+def autonomy(
+    action: Annotated[str, typer.Argument(help="Name of the action.")],
+    tenant: TenantOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Look at the log and say how far the assistant may go with an action; promotes or demotes it by the evidence."""
+    with plain_errors(), product(data_dir=data_dir) as surefoot:
+        level = surefoot.actions.review_autonomy(existing_tenant(surefoot, tenant), action)
+    print_line(f"{action}: {level}")
+
+
 @app.command("runs")
 def runs(
     state: Annotated[list[RunState] | None, typer.Option("--state", help="Only runs in this state; repeatable.")] = None,
