@@ -329,6 +329,8 @@ def test_each_step_is_announced_once(page: Page) -> None:
 
 
 def test_arguments_from_outside_stay_text(page: Page, work: Work) -> None:
+    # One person's pins of a week are capped, and the journeys share their world.
+    be(page, "lucia")
     choose(page, "Pin a shortcut", page="Invoices", label=HOSTILE)
     page.get_by_label("Why (optional").fill(f"{HOSTILE} please")
     page.get_by_role("button", name="Preview", exact=True).click()
@@ -338,7 +340,7 @@ def test_arguments_from_outside_stay_text(page: Page, work: Work) -> None:
     is_in(run, RunState.APPLIED)
     expect(page.locator("#product-state")).to_contain_text(HOSTILE)
     assert page.locator("main img, main script").count() == 0
-    assert work.host.state()["shortcut/usr_nora01:invoices"]["label"] == HOSTILE
+    assert work.host.state()["shortcut/usr_lucia01:invoices"]["label"] == HOSTILE
 
 
 def test_an_offer_beside_an_answer_is_a_button_that_opens_its_preview(page: Page, work: Work) -> None:
@@ -383,11 +385,12 @@ def test_every_text_stands_out_and_nothing_is_cut_off_at_360_pixels(page: Page, 
 
 
 def test_somebody_else_sees_none_of_anothers_runs(page: Page) -> None:
+    be(page, "sam")
     run = preview(page, "Pin a shortcut", page="New invoice")
     run_id = run.get_attribute("data-run") or ""
     be(page, "ada")
     expect(card(page, run_id)).to_have_count(0)
-    be(page, "nora")
+    be(page, "sam")
     is_in(card(page, run_id), RunState.PLANNED)
     press(card(page, run_id), "Drop it")
     is_in(card(page, run_id), RunState.CANCELLED)
