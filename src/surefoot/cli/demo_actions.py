@@ -19,6 +19,7 @@ from surefoot.sample.workplace import SampleHost
 
 _PIN: Arguments = {"user_id": "usr_nora01", "page": "payouts"}
 _FEATURE: Arguments = {"account_id": "acc_fernhill1", "feature": "automatic_tax"}
+_WISH = "Pin the payouts page to my sidebar"
 _SHORTCUT = "shortcut/usr_nora01:payouts"
 _OTHER_SHORTCUT = "shortcut/usr_nora01:webhooks"
 
@@ -96,7 +97,13 @@ def show_actions(surefoot: Surefoot, host: SampleHost, *, quiet: bool) -> Action
 
 
 def _apply_and_undo(walk: _Walk, surefoot: Surefoot, host: SampleHost) -> None:
-    walk.title("Something to do: Nora pins a page. First the preview; nothing has changed yet")
+    walk.title(f"Something to do. Nora writes: {_WISH}")
+    reply = surefoot.ask.ask(walk.nora, _WISH)
+    for offered in reply.actions:
+        walk.say(f"  offered: {offered.title} ({offered.risk} risk). {offered.reason}")
+        walk.say(f"  from her session: {dict(offered.arguments)}; she chooses: {', '.join(offered.missing) or 'nothing'}")
+    walk.note("offered", "", ", ".join(offered.action for offered in reply.actions), "pin_shortcut")
+    walk.title("The preview; nothing has changed yet")
     before = host.state_hash()
     run_id = walk.run("preview", walk.propose("pin_shortcut", _PIN), "planned").run.run_id
     walk.note("nothing changed", run_id, str(host.state_hash() == before), "True")
