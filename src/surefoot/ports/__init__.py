@@ -1,6 +1,7 @@
 """The seams of the house. A port exists where two real adapters exist; every method that touches data takes `tenant` first."""
 
 from surefoot.ports.actions import AuditRepository, HostApp, PolicyEngine, RunRepository
+from surefoot.ports.evidence import EvidenceModel, PassageJudgement, SupportJudgement
 from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, ReplyObserver
 from surefoot.ports.retrieval import (
     AccessSnapshot,
@@ -37,6 +38,7 @@ __all__ = [
     "Encoder",
     "EventRepository",
     "EventSink",
+    "EvidenceModel",
     "Fetched",
     "Fetcher",
     "Hit",
@@ -45,12 +47,14 @@ __all__ = [
     "IndexChange",
     "LanguageModel",
     "MeterRepository",
+    "PassageJudgement",
     "PolicyEngine",
     "ReadableDocuments",
     "ReplyLedger",
     "ReplyObserver",
     "RunRepository",
     "Store",
+    "SupportJudgement",
     "TenantRepository",
     "UnitOfWork",
     "VectorCache",
