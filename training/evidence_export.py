@@ -1,0 +1,109 @@
+"""Writes the evidence model as it ships: `python -m training.evidence_export --weights FILE --out DIR [--record FILE]`.
+
+The graph takes ONE pair without padding, as the encoder's does and for the same reason (see training/encoder.py): quantised
+activations are scaled over the whole input, so that a pair's scores would otherwise depend on its neighbours.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training.encoder import MANIFEST, MODEL, MODEL_FOLDER, OPSET, PACKAGE, TOKENIZER, quantise, sha256, source_folder
+from training.evidence_network import HEADS, MAX_TOKENS, EvidenceNetwork, load_weights
+
+FORMAT = 1
+LARGEST_FILE_BYTES = 25_000_000
+
+
+def export_float(network: EvidenceNetwork, target: Path) -> None:
+    """`target` holds the fp32 graph: `input_ids` and `token_type_ids` `(1, n)` int64 to `scores` `(1, 5)` float32."""
+    torch.set_num_threads(1)
+    example = torch.tensor([[101, 7592, 102, 2088, 102]])
+    with warnings.catch_warnings():
+        # The TorchScript exporter is deprecated; it stays because its successor needs onnxscript as well.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network.eval(),
+            (example, torch.tensor([[0, 0, 0, 1, 1]])),
+            str(target),
+            input_names=["input_ids", "token_type_ids"],
+            output_names=["scores"],
+            dynamic_axes={"input_ids": {1: "tokens"}, "token_type_ids": {1: "tokens"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, float_model: Path | None = None) -> None:
+    """`folder` holds model and manifest; `record` is what training found: temperatures, mixture, heads, figures.
+
+    The tokenizer is the shipped encoder's: the manifest names its hash, and no second copy is kept. Without weights the heads
+    are as they were drawn. `float_model` also keeps the fp32 graph there, for comparison.
+    """
+    torch.manual_seed(0)
+    network = EvidenceNetwork()
+    if weights is not None:
+        load_weights(network, weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        kept = float_model or Path(scratch) / "float.onnx"
+        export_float(network, kept)
+        largest = quantise(kept, Path(scratch) / MODEL)
+        (folder / MODEL).write_bytes((Path(scratch) / MODEL).read_bytes())
+    size = (folder / MODEL).stat().st_size
+    if size > LARGEST_FILE_BYTES:
+        raise SystemExit(f"{folder / MODEL} has {size} bytes; {LARGEST_FILE_BYTES} are allowed.")
+    tools = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
+    manifest = {
+        "format": FORMAT,
+        "name": "surefoot-evidence",
+        "max_tokens": MAX_TOKENS,
+        "outputs": list(HEADS),
+        "files": {MODEL: sha256(folder / MODEL)},
+        "tokenizer": {"file": f"../{MODEL_FOLDER.name}/{TOKENIZER}", "sha256": sha256(MODEL_FOLDER / TOKENIZER)},
+        **record,
+        "build": {
+            "command": "make evidence-model",
+            "source": f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}",
+            "source_sha256": sha256(source_folder() / "model.safetensors"),
+            "weights_sha256": sha256(weights) if weights is not None else None,
+            "tools": {tool: importlib.metadata.version(tool).split("+")[0] for tool in tools},
+            "opset": OPSET,
+            "quantisation": {
+                "weights": "int8, per channel, reduced range",
+                "activations": "uint8, per pair",
+                "largest_weight": largest,
+            },
+        },
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+UNTRAINED: dict[str, Any] = {
+    "temperature": {"relevance": 1.0, "answers": 1.0, "support": 1.0},
+    "rerank": {"weight": 0.0, "top": 10, "early_exit_margin": 1.0},
+    "heads": {name: {"ships": False} for name in ("relevance", "answers", "support")},
+    "figures": {},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--weights", type=Path, help="trained weights; without them the heads are as drawn")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the model to write")
+    parser.add_argument("--record", type=Path, help="what the figures found: temperatures, mixture, heads")
+    parser.add_argument("--float-model", type=Path, help="keep the fp32 graph here")
+    options = parser.parse_args()
+    record = json.loads(options.record.read_text(encoding="utf-8")) if options.record else UNTRAINED
+    write_model(options.weights, options.out, record, float_model=options.float_model)
+    print(f"{options.out / MODEL}: {(options.out / MODEL).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
