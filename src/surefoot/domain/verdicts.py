@@ -26,7 +26,9 @@ class Colour(StrEnum):
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """One gate of one run. `value` is the figure over `n` cases with its interval `low`..`high` (None when there is none);
-    `is_floor` says whether the figure must be at least or at most `threshold`. `because` is a sentence for a person.
+    `is_floor` says whether the figure must be at least or at most `threshold`. `because` is a sentence for a person. A gate
+    against a baseline also has the `baseline` figure, and `p_value`, the chance of such a change if nothing had changed.
+    `action` is the one that it speaks of; empty for none.
     """
 
     gate: str
@@ -41,6 +43,9 @@ class GateResult:
     high: float | None = None
     surfaces: tuple[str, ...] = (EVERY_SURFACE,)
     because: str = ""
+    baseline: float | None = None
+    p_value: float | None = None
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,10 @@ class Verdict:
     def on(self, surface: str) -> tuple[GateResult, ...]:
         """The gates that speak for this surface."""
         return tuple(r for r in self.results if surface in r.surfaces or EVERY_SURFACE in r.surfaces)
+
+    def red_actions(self) -> frozenset[str]:
+        """The actions of which a blocking gate failed; what they do unattended must stop."""
+        return frozenset(r.action for r in self.results if r.action and r.is_blocking and r.state is GateState.FAILED)
 
     def colour(self, surface: str = EVERY_SURFACE) -> Colour:
         """The colour for one surface; for EVERY_SURFACE that of all gates together."""

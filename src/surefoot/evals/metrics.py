@@ -39,6 +39,16 @@ def reciprocal_rank(ranking: Sequence[str], gold: Collection[str]) -> float:
     return next((1 / rank for rank, item in enumerate(ranking, start=1) if item in gold), 0.0)
 
 
+def ranked_average_precision(ranking: Sequence[str], gold: Collection[str]) -> float:
+    """The precision at the rank of each gold id, averaged over all gold ids; one that is not ranked adds 0.
+
+    Its mean is MAP (Buckley & Voorhees, SIGIR 2000; trec_eval's `map`).
+    """
+    _require(ranking, gold)
+    ranks = [rank for rank, item in enumerate(ranking, start=1) if item in gold]
+    return sum(found / rank for found, rank in enumerate(ranks, start=1)) / len(gold)
+
+
 # Scores against labels
 
 
