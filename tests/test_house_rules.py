@@ -47,7 +47,9 @@ def test_every_module_and_public_definition_says_what_it_is(module: Path) -> Non
 
 
 def test_every_port_method_that_touches_data_takes_the_tenant_first() -> None:
-    without_tenant = {"begin", "migrate", "check", "close", "commit", "encode", "encode_query", "all", "aclose"}
+    # A model reads the texts it is given; whose they are it does not know.
+    of_texts_alone = {"encode", "encode_query", "passages", "claims"}
+    without_tenant = {"begin", "migrate", "check", "close", "commit", "all", "aclose"} | of_texts_alone
     wrong = []
     bodies = [ast.parse(module.read_text(encoding="utf-8")).body for module in sorted((SOURCE / "ports").glob("*.py"))]
     ports = [node for body in bodies for node in body if isinstance(node, ast.ClassDef)]

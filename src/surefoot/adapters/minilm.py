@@ -1,10 +1,6 @@
 """The shipped all-MiniLM-L6-v2: its files, checked against their hashes, and encoding text by text on any engine."""
 
-import hashlib
-import json
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -13,15 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from surefoot.adapters.model_folder import (
+    MANIFEST_FILE,
+    MODEL_FILE,
+    MODELS,
+    TOKENIZER_FILE,
+    available_cpus,
+    read_record,
+    readable,
+    side_by_side,
+    unreadable,
+    verified,
+)
 from surefoot.adapters.query_cache import QueryCache
-from surefoot.core.errors import MissingModel
 from surefoot.core.ids import digest
 from surefoot.ports import Vectors
 
-MODEL_FOLDER = Path(__file__).resolve().parents[1] / "models" / "all-minilm-l6-v2"
-MODEL_FILE, TOKENIZER_FILE = "model.int8.onnx", "tokenizer.json"
+MODEL_FOLDER = MODELS / "all-minilm-l6-v2"
 # Far beyond 256 word pieces of any language; it bounds the time a hostile text can spend in the tokenizer.
 LONGEST_TEXT_CHARACTERS = 20_000
+_MAKE = "model"
 
 TokenIds = NDArray[np.int64]
 Network = Callable[[TokenIds], Vectors]
@@ -39,24 +46,17 @@ class Manifest:
 
 def read_manifest(folder: Path = MODEL_FOLDER) -> Manifest:
     """The manifest of the model folder; MissingModel when there is none or it is not readable."""
-    path = folder / "manifest.json"
+    path = folder / MANIFEST_FILE
+    record = read_record(path, _MAKE)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
         return Manifest(record["name"], int(record["dimensions"]), int(record["max_tokens"]), dict(record["files"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MissingModel(f"{path} cannot be read ({error!r}); run `make model` or reinstall surefoot.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise unreadable(path, error, _MAKE) from error
 
 
 def verified_bytes(folder: Path, name: str, manifest: Manifest) -> bytes:
     """The file's bytes, which have the sha256 of the manifest; MissingModel for a missing file or any other content."""
-    path = folder / name
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise MissingModel(f"{path} is missing; run `make model` or reinstall surefoot.") from error
-    if hashlib.sha256(data).hexdigest() != manifest.files.get(name):
-        raise MissingModel(f"{path} does not match its manifest; run `make model` or reinstall surefoot.")
-    return data
+    return verified(folder / name, manifest.files.get(name), _MAKE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +100,8 @@ class MiniLmEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """`(len(texts), dimensions)` float32, unit rows, in the order given; texts are cut at 256 word pieces."""
         vectors = np.empty((len(texts), self.dimensions), dtype=np.float32)
-        if self._threads == 1 or len(texts) <= 1:
-            for row, text in enumerate(texts):
-                vectors[row] = self._vector(text)
-            return vectors
-        with ThreadPoolExecutor(max_workers=min(self._threads, len(texts)), thread_name_prefix="encoder") as pool:
-            for row, vector in enumerate(pool.map(self._vector, texts)):
-                vectors[row] = vector
+        for row, vector in enumerate(side_by_side(self._vector, texts, threads=self._threads)):
+            vectors[row] = vector
         return vectors
 
     def encode_query(self, text: str) -> Vectors:
@@ -115,9 +110,7 @@ class MiniLmEncoder:
 
     def _vector(self, text: str) -> Vectors:
         loaded = self._load()
-        # Half a surrogate pair is a legal str that no tokenizer takes; it is read as a question mark.
-        readable = text[:LONGEST_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
-        ids = loaded.tokenizer.encode(readable).ids
+        ids = loaded.tokenizer.encode(readable(text, LONGEST_TEXT_CHARACTERS)).ids
         return loaded.network(np.array([ids], dtype=np.int64))
 
     def _read_manifest(self) -> Manifest:
@@ -136,10 +129,3 @@ class MiniLmEncoder:
                     network = self._open_network(verified_bytes(self._folder, MODEL_FILE, manifest))
                     self._loaded = _Loaded(tokenizer, network)
         return self._loaded
-
-
-def available_cpus() -> int:
-    """The CPUs this process may run on, which in a container are often fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from surefoot.adapters.minilm import MODEL_FOLDER, MiniLmEncoder, Network, TokenIds, available_cpus
+from surefoot.adapters.minilm import MODEL_FOLDER, MiniLmEncoder, Network, TokenIds
+from surefoot.adapters.model_folder import available_cpus
 from surefoot.core.errors import MissingDependency
 from surefoot.ports import Vectors
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from surefoot.adapters.model_folder import readable
 from surefoot.adapters.query_cache import QueryCache
 from surefoot.core.errors import MissingDependency, MissingModel
 from surefoot.ports import Vectors
@@ -61,10 +62,10 @@ class SentenceTransformersEncoder:
         """`(len(texts), dimensions)` float32, unit rows, in the order given; texts are cut at the model's limit."""
         if not texts:
             return np.empty((0, self.dimensions), dtype=np.float32)
-        readable = [_readable(text) for text in texts]
+        taken = [readable(text, LONGEST_TEXT_CHARACTERS) for text in texts]
         with self._lock:
             vectors = self._load().encode_document(
-                readable, batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+                taken, batch_size=BATCH_SIZE, normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
             )
         return np.asarray(vectors, dtype=np.float32)
 
@@ -75,7 +76,7 @@ class SentenceTransformersEncoder:
     def _query_vector(self, text: str) -> Vectors:
         with self._lock:
             vector = self._load().encode_query(
-                _readable(text), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
+                readable(text, LONGEST_TEXT_CHARACTERS), normalize_embeddings=True, show_progress_bar=False, convert_to_numpy=True
             )
         return np.array(vector, dtype=np.float32)
 
@@ -101,11 +102,6 @@ class SentenceTransformersEncoder:
             self._dimensions = len(model.encode_query("", show_progress_bar=False, convert_to_numpy=True))
             self._model = model
         return self._model
-
-
-def _readable(text: str) -> str:
-    """The text as the tokenizer can take it: bounded, and half a surrogate pair read as a question mark."""
-    return text[:LONGEST_TEXT_CHARACTERS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _model_hash(model: "SentenceTransformer") -> str:

@@ -1,7 +1,17 @@
 """The seams of the house. A port exists where two real adapters exist; every method that touches data takes `tenant` first."""
 
 from surefoot.ports.actions import AuditRepository, HostApp, PolicyEngine, RunRepository
-from surefoot.ports.evidence import EvidenceModel, PassageJudgement, SupportJudgement
+from surefoot.ports.evidence import (
+    AnswersPart,
+    AnswersRule,
+    EvidenceModel,
+    EvidenceRules,
+    PassageJudgement,
+    RerankRule,
+    SourcePart,
+    SupportJudgement,
+    SupportRule,
+)
 from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, ReplyObserver
 from surefoot.ports.retrieval import (
     AccessSnapshot,
@@ -30,6 +40,8 @@ from surefoot.ports.storage import (
 __all__ = [
     "AccessRepository",
     "AccessSnapshot",
+    "AnswersPart",
+    "AnswersRule",
     "AuditRepository",
     "ChunkIndex",
     "ConversationRepository",
@@ -39,6 +51,7 @@ __all__ = [
     "EventRepository",
     "EventSink",
     "EvidenceModel",
+    "EvidenceRules",
     "Fetched",
     "Fetcher",
     "Hit",
@@ -52,9 +65,12 @@ __all__ = [
     "ReadableDocuments",
     "ReplyLedger",
     "ReplyObserver",
+    "RerankRule",
     "RunRepository",
+    "SourcePart",
     "Store",
     "SupportJudgement",
+    "SupportRule",
     "TenantRepository",
     "UnitOfWork",
     "VectorCache",

@@ -24,12 +24,89 @@ class SupportJudgement:
     not_stated: float
 
 
+@dataclass(frozen=True, slots=True)
+class RerankRule:
+    """How relevance changes an order: the first `top` passages by (1 - weight) * fused score + weight * relevance. When the
+    first fused score leads the second by `early_exit_margin` or more, the order is taken as it is.
+    """
+
+    weight: float
+    top: int
+    early_exit_margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersPart:
+    """Log-odds that the passages hold the answer: `bias` and the weights of the feature score's own log-odds, of the most
+    promising passage and of the mean of the two most promising.
+    """
+
+    bias: float
+    features: float
+    best: float
+    best_two: float
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePart:
+    """Log-odds that a passage is the source: `bias` and the weights of the feature score, its relevance and its answer."""
+
+    bias: float
+    features: float
+    relevance: float
+    answers: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnswersRule:
+    """How judgements of passages join the feature scores. Without `source` those alone choose the passage to quote."""
+
+    answerable: AnswersPart
+    in_scope: AnswersPart
+    answer_threshold: float
+    scope_threshold: float
+    source: SourcePart | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SupportRule:
+    """How judgements of a claim join the feature score: `bias` and the weights of its log-odds and of the most decided window
+    each way. `threshold` is the least score of a claim that may be shown.
+    """
+
+    bias: float
+    features: float
+    supported: float
+    contradicted: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRules:
+    """What a model is asked for, and how its word is weighed. A use that is None stays with the features: the model was not
+    found to be better at it.
+    """
+
+    rerank: RerankRule | None = None
+    answers: AnswersRule | None = None
+    support: SupportRule | None = None
+
+
 class EvidenceModel(Protocol):
-    """Reads question and passage, or claim and evidence, together. Safe from many threads; equal pairs are equal judgements."""
+    """Reads question and passage, or claim and evidence, together. Safe from many threads; equal pairs are equal judgements,
+    whatever else is judged beside them.
+    """
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever the same pair could be judged otherwise; part of every cache key that keeps a judgement."""
+        """Changes whenever the same pair could be judged or weighed otherwise; part of every key under which a judgement, or
+        what follows from one, is kept.
+        """
+        ...
+
+    @property
+    def rules(self) -> EvidenceRules:
+        """What it may be asked for, and how its word is weighed."""
         ...
 
     def passages(self, question: str, passages: Sequence[str]) -> Sequence[PassageJudgement]:
