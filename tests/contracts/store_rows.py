@@ -12,6 +12,7 @@ from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId, TrustTier
 from surefoot.domain.events import OutgoingEvent
+from surefoot.domain.feedback import Feedback, LiveSample, Opinion
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, Scope, ServerKey
 from surefoot.domain.replies import CacheUse, Reply
@@ -273,3 +274,14 @@ def audit_row(seq: int, *, prev_hash: str = "", details: Mapping[str, object] | 
     return AuditRow(
         seq, prev_hash or f"hash {seq - 1}", f"hash {seq}", NOW, "ann", "run.applied", subject, f"details {seq}", kept
     )
+
+
+def word(number: int, opinion: Opinion = Opinion.WRONG, **fields: object) -> Feedback:
+    """What the viewer of this reply says about it."""
+    return replace(Feedback(f"ans_{number}", "viewer-1", opinion, NOW, "No — ünïcode 🦶"), **fields)  # type: ignore[arg-type]
+
+
+def sample(number: int, **fields: object) -> LiveSample:
+    """This reply, kept for a month."""
+    row = LiveSample(f"ans_{number}", "viewer-1", NOW, NOW + timedelta(days=30), {"question": "How many?", "tricky": TRICKY})
+    return replace(row, **fields)  # type: ignore[arg-type]

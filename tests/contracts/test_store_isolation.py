@@ -41,8 +41,10 @@ from tests.contracts.store_rows import (
     receipt,
     reservation,
     run,
+    sample,
     server_key,
     turn,
+    word,
 )
 
 # Read off the unit of work, so that a new repository cannot be left out of the matrix.
@@ -88,12 +90,14 @@ READS: dict[str, Probe] = {
     "MeterRepository.known": lambda s, t: s.work.meters.known(t, since=TODAY),
     "MeterRepository.open_reservations": lambda s, t: s.work.meters.open_reservations(t),
     "EventRepository.due": lambda s, t: s.work.events.due(t, now=NOW, limit=10),
+    "EventRepository.about": lambda s, t: s.work.events.about(t, ["budget/help"]),
     "EventRepository.recent": lambda s, t: s.work.events.recent(t, limit=10),
     "ConversationRepository.get": lambda s, t: s.work.conversations.get(t, TALK, "viewer-1"),
     "ConversationRepository.of": lambda s, t: s.work.conversations.of(t, "viewer-1", limit=10),
     "ConversationRepository.turns": lambda s, t: s.work.conversations.turns(t, TALK, last=10),
     "RunRepository.get": lambda s, t: s.work.runs.get(t, "run_a"),
     "RunRepository.by_key": lambda s, t: s.work.runs.by_key(t, SANDBOX, "viewer:ann", "key of a"),
+    "RunRepository.by_trace": lambda s, t: s.work.runs.by_trace(t, "trace"),
     "RunRepository.page": lambda s, t: _page(s, t),
     "RunRepository.plan": lambda s, t: s.work.runs.plan(t, "run_a"),
     "RunRepository.approvals": lambda s, t: s.work.runs.approvals(t, "run_a"),
@@ -103,9 +107,13 @@ READS: dict[str, Probe] = {
     "RunRepository.cap_used": lambda s, t: s.work.runs.cap_used(t, SANDBOX, "nudges", "usr_1", since=TODAY),
     "RunRepository.switched_off": lambda s, t: s.work.runs.switched_off(t, SANDBOX, "schedule_nudge"),
     "RunRepository.autonomy": lambda s, t: s.work.runs.autonomy(t, "schedule_nudge"),
+    "AuditRepository.about": lambda s, t: s.work.audit.about(t, ["run_1 — ünïcode 🦶"]),
     "AuditRepository.head": lambda s, t: s.work.audit.head(t),
     "AuditRepository.page": lambda s, t: s.work.audit.page(t, after=0, limit=10),
     "VectorCache.get": lambda s, t: {k: v.tobytes() for k, v in s.store.vectors.get(t, "encoder", ["h", t]).items()},
+    "FeedbackRepository.of": lambda s, t: s.work.feedback.of(t, ["ans_0", "ans_7"]),
+    "SampleRepository.page": lambda s, t: s.work.samples.page(t, since=TODAY, now=NOW, after="", limit=10),
+    "ReplyLedger.by_trace": lambda s, t: s.store.replies.by_trace(t, "trace", limit=10),
     "ReplyLedger.get": lambda s, t: s.store.replies.get(t, "ans_1"),
     "ReplyLedger.count": lambda s, t: s.store.replies.count(t),
 }
@@ -172,6 +180,10 @@ WRITES: dict[str, Probe] = {
     "RunRepository.set_autonomy": lambda s, t: s.work.runs.set_autonomy(
         t, "schedule_nudge", AutonomyLevel.SUGGEST, reason="Reversed often.", now=NOW
     ),
+    "FeedbackRepository.put": lambda s, t: s.work.feedback.put(t, word(0, comment="Overwritten.")),
+    "SampleRepository.add": lambda s, t: s.work.samples.add(t, sample(7)),
+    "SampleRepository.forget": lambda s, t: s.work.samples.forget(t, "viewer-1"),
+    "SampleRepository.sweep": lambda s, t: s.work.samples.sweep(t, now=NOW + timedelta(days=31)),
     "AuditRepository.append": lambda s, t: s.work.audit.append(t, audit_row(2)),
     "AuditRepository.erase_details": lambda s, t: s.work.audit.erase_details(t, 1),
     "VectorCache.put": lambda s, t: s.store.vectors.put(t, "encoder", {"h": np.zeros(2, dtype=np.float32)}),
@@ -212,6 +224,8 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
         work.conversations.add_turn(tenant, TALK, turn(0, question=f"Question of {tenant}?"))
         _fill_runs(work, tenant)
         work.audit.append(tenant, audit_row(1, details={"of": tenant}))
+        work.feedback.put(tenant, word(0, comment=f"Comment of {tenant}."))
+        work.samples.add(tenant, sample(0, record={"of": tenant}))
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
         work.commit()
@@ -223,7 +237,7 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
 def _fill_runs(work: UnitOfWork, tenant: TenantId) -> None:
     """Run a has everything that a run can have and waits, a worker has run b, and run c has nothing."""
     for name in "abcd"[: _generation(tenant)]:
-        work.runs.create(tenant, run(name, maker=f"maker of {tenant}"))
+        work.runs.create(tenant, run(name, maker=f"maker of {tenant}", trace_id="trace"))
     work.runs.put_plan(tenant, plan("a", summary=f"Plan of {tenant}"))
     work.runs.add_approval(tenant, approval("a", f"approver of {tenant}"))
     work.runs.add_decision(tenant, decision("a", facts={"of": tenant}))

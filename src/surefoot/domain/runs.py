@@ -122,7 +122,8 @@ class Plan:
 @dataclass(frozen=True, slots=True)
 class Run:
     """One intended effect. `maker` is who wants it (a viewer's user id), `agent` is set when it was proposed for them.
-    `reason` says why it was offered and `citations` are the chunk ids it rests on. `version` counts changes of the row.
+    `reason` says why it was offered and `citations` are the chunk ids it rests on. `trace_id` joins it to the question it was
+    offered beside, asked on `surface`; both are empty when nobody asked. `version` counts changes of the row.
     """
 
     run_id: str
@@ -147,6 +148,8 @@ class Run:
     citations: tuple[str, ...] = ()
     not_before: datetime | None = None
     undone_by: str = ""
+    trace_id: str = ""
+    surface: str = ""
     version: int = 1
 
 

@@ -13,6 +13,7 @@ from surefoot.ports.evidence import (
     SupportRule,
 )
 from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, ReplyObserver
+from surefoot.ports.quality import FeedbackRepository, SampleRepository
 from surefoot.ports.retrieval import (
     AccessSnapshot,
     ChunkIndex,
@@ -52,6 +53,7 @@ __all__ = [
     "EventSink",
     "EvidenceModel",
     "EvidenceRules",
+    "FeedbackRepository",
     "Fetched",
     "Fetcher",
     "Hit",
@@ -67,6 +69,7 @@ __all__ = [
     "ReplyObserver",
     "RerankRule",
     "RunRepository",
+    "SampleRepository",
     "SourcePart",
     "Store",
     "SupportJudgement",

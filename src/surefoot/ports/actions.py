@@ -45,6 +45,10 @@ class RunRepository(Protocol):
         """Up to `limit` runs, newest first, those before the run id `after` (empty: the newest). No states, no maker: all."""
         ...
 
+    def by_trace(self, tenant: TenantId, trace_id: str) -> list[Run]:
+        """The runs of this trace, oldest first; none for the empty id."""
+        ...
+
     def swap(self, tenant: TenantId, run: Run) -> bool:
         """The row is as given, its version one higher, if its version was `run.version`; else False and nothing changed."""
         ...
@@ -143,6 +147,10 @@ class AuditRepository(Protocol):
 
     def page(self, tenant: TenantId, *, after: int, limit: int) -> list[AuditRow]:
         """Rows by place, those after `after`."""
+        ...
+
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[AuditRow]:
+        """The rows about any of these subjects, by place."""
         ...
 
     def erase_details(self, tenant: TenantId, seq: int) -> bool:

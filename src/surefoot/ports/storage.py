@@ -15,6 +15,7 @@ from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 from surefoot.domain.replies import Reply
 from surefoot.ports.actions import AuditRepository, RunRepository
+from surefoot.ports.quality import FeedbackRepository, SampleRepository
 from surefoot.ports.retrieval import AccessSnapshot, Vectors
 
 
@@ -188,6 +189,10 @@ class EventRepository(Protocol):
         """The newest events whose type begins so, delivered or not, newest first."""
         ...
 
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[OutgoingEvent]:
+        """The events about any of these subjects, delivered or not, oldest first."""
+        ...
+
 
 class ConversationRepository(Protocol):
     """Conversations and their turns; whoever asks names the viewer, and another viewer's conversation is not found."""
@@ -240,6 +245,10 @@ class UnitOfWork(Protocol):
     def runs(self) -> RunRepository: ...
     @property
     def audit(self) -> AuditRepository: ...
+    @property
+    def feedback(self) -> FeedbackRepository: ...
+    @property
+    def samples(self) -> SampleRepository: ...
 
     def commit(self) -> None:
         """What was written is durable. Leaving the block without this call rolls back."""
@@ -274,6 +283,10 @@ class ReplyLedger(Protocol):
 
     def get(self, tenant: TenantId, reply_id: str) -> Mapping[str, object] | None:
         """The reply as recorded: ids, outcome, confidence, citations, timings; the JSON form of a ledger row."""
+        ...
+
+    def by_trace(self, tenant: TenantId, trace_id: str, *, limit: int) -> list[Mapping[str, object]]:
+        """Up to `limit` replies of this trace as recorded, oldest first; none for the empty id."""
         ...
 
     def count(self, tenant: TenantId) -> int: ...

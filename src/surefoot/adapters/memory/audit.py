@@ -1,5 +1,6 @@
 """The AuditRepository port in memory."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from surefoot.adapters.memory.json_copy import json_copy
@@ -31,6 +32,10 @@ class MemoryAudit:
     def page(self, tenant: TenantId, *, after: int, limit: int) -> list[AuditRow]:
         rows = self._transaction.read(tenant).audit
         return [rows[seq] for seq in sorted(seq for seq in rows if seq > after)[: max(0, limit)]]
+
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[AuditRow]:
+        rows = self._transaction.read(tenant).audit
+        return [rows[seq] for seq in sorted(rows) if rows[seq].subject in subjects]
 
     def erase_details(self, tenant: TenantId, seq: int) -> bool:
         with self._transaction.write():

@@ -1,6 +1,7 @@
 """The EventRepository port in memory."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -54,6 +55,10 @@ class MemoryEvents:
         rows = self._transaction.read(tenant).events.values()
         newest = sorted((row for row in rows if row.event.type.startswith(type_prefix)), key=_age, reverse=True)
         return [row.event for row in newest[: max(0, limit)]]
+
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[OutgoingEvent]:
+        rows = self._transaction.read(tenant).events.values()
+        return [row.event for row in sorted((row for row in rows if row.event.subject in subjects), key=_age)]
 
 
 def _age(row: EventRow) -> tuple[datetime, str]:

@@ -50,6 +50,10 @@ class MemoryRuns(MemoryPlans, MemoryCaps):
         )
         return sorted(found, key=lambda run: run.run_id, reverse=True)[: max(0, limit)]
 
+    def by_trace(self, tenant: TenantId, trace_id: str) -> list[Run]:
+        found = (run for run in self._transaction.read(tenant).runs.values() if trace_id and run.trace_id == trace_id)
+        return sorted(found, key=lambda run: run.run_id)
+
     def swap(self, tenant: TenantId, run: Run) -> bool:
         with self._transaction.write():
             held = self.get(tenant, run.run_id)

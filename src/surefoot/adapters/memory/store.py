@@ -15,6 +15,7 @@ from surefoot.adapters.memory.corpora import MemoryCorpora
 from surefoot.adapters.memory.documents import MemoryDocuments
 from surefoot.adapters.memory.events import MemoryEvents
 from surefoot.adapters.memory.meters import MemoryMeters
+from surefoot.adapters.memory.quality import MemoryFeedback, MemorySamples
 from surefoot.adapters.memory.runs import MemoryRuns
 from surefoot.adapters.memory.tables import Disk, Transaction
 from surefoot.adapters.memory.tenants import MemoryTenants
@@ -63,6 +64,8 @@ class MemoryUnitOfWork:
         self.conversations = MemoryConversations(self._transaction)
         self.runs = MemoryRuns(self._transaction)
         self.audit = MemoryAudit(self._transaction)
+        self.feedback = MemoryFeedback(self._transaction)
+        self.samples = MemorySamples(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()
@@ -130,6 +133,11 @@ class MemoryReplyLedger:
         with self._lock:
             record = self._records.get(tenant, {}).get(reply_id)
         return None if record is None else json.loads(record)
+
+    def by_trace(self, tenant: TenantId, trace_id: str, *, limit: int) -> list[Mapping[str, object]]:
+        with self._lock:
+            records = [json.loads(record) for _, record in sorted(self._records.get(tenant, {}).items())]
+        return [record for record in records if trace_id and record["trace_id"] == trace_id][: max(0, limit)]
 
     def count(self, tenant: TenantId) -> int:
         with self._lock:

@@ -15,6 +15,7 @@ from surefoot.domain.conversations import Conversation, ConversationId, Turn
 from surefoot.domain.corpora import EMPTY_CORPUS, CorpusState
 from surefoot.domain.documents import Chunk, ChunkId, Document, DocumentId
 from surefoot.domain.events import OutgoingEvent
+from surefoot.domain.feedback import Feedback, LiveSample
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run
@@ -44,6 +45,8 @@ Table = Literal[
     "switches",
     "autonomy",
     "audit",
+    "feedback",
+    "live_samples",
 ]
 
 
@@ -115,6 +118,8 @@ class TenantTables:
     switches: dict[tuple[Env, str], str] = field(default_factory=dict)
     autonomy: dict[str, AutonomyLevel] = field(default_factory=dict)
     audit: dict[int, AuditRow] = field(default_factory=dict)
+    feedback: dict[str, Feedback] = field(default_factory=dict)
+    live_samples: dict[str, LiveSample] = field(default_factory=dict)
 
 
 NO_TABLES = TenantTables()

@@ -1,10 +1,13 @@
 """The AuditRepository port."""
 
-from sqlalchemy import bindparam, insert, null, select, update
+from collections.abc import Sequence
+from functools import cache
+
+from sqlalchemy import Executable, bindparam, insert, null, select, update
 
 from surefoot.adapters.sql.exclusion import exclude
 from surefoot.adapters.sql.schema.audit import audit_rows
-from surefoot.adapters.sql.schema.columns import TENANT
+from surefoot.adapters.sql.schema.columns import TENANT, one_of
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.domain.audit import AuditRow
 from surefoot.domain.identity import TenantId
@@ -22,6 +25,12 @@ _ERASE = (
     .where(audit_rows.c.tenant_id == TENANT, audit_rows.c.seq == bindparam("place"), audit_rows.c.details.is_not(None))
     .values(details=null())
 )
+
+
+@cache
+def _about(dialect: str) -> Executable:
+    wanted = one_of(audit_rows.c.subject, "subjects", dialect)
+    return select(*_ROW).where(audit_rows.c.tenant_id == TENANT, wanted).order_by(audit_rows.c.seq)
 
 
 class SqlAudit:
@@ -46,6 +55,10 @@ class SqlAudit:
     def page(self, tenant: TenantId, *, after: int, limit: int) -> list[AuditRow]:
         values = {"tenant": tenant, "after": after, "most": max(0, limit)}
         return [AuditRow(*row) for row in self._transaction.read().execute(_PAGE, values)]
+
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[AuditRow]:
+        values = {"tenant": tenant, "subjects": list(subjects)}
+        return [AuditRow(*row) for row in self._transaction.read().execute(_about(self._transaction.dialect), values)]
 
     def erase_details(self, tenant: TenantId, seq: int) -> bool:
         with self._transaction.write() as connection:

@@ -1,10 +1,12 @@
 """The EventRepository port."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Executable, bindparam, func, insert, select, update
 
-from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime
+from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime, one_of
 from surefoot.adapters.sql.schema.events import events
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.domain.events import DueEvent, OutgoingEvent
@@ -37,6 +39,12 @@ _RECENT = (
     .order_by(events.c.time.desc(), events.c.event_id.desc())
     .limit(bindparam("most"))
 )
+
+
+@cache
+def _about(dialect: str) -> Executable:
+    wanted = one_of(events.c.subject, "subjects", dialect)
+    return select(*_EVENT).where(events.c.tenant_id == TENANT, wanted).order_by(events.c.time, events.c.event_id)
 
 
 class SqlEvents:
@@ -80,3 +88,8 @@ class SqlEvents:
     def recent(self, tenant: TenantId, *, limit: int, type_prefix: str = "") -> list[OutgoingEvent]:
         values = {"tenant": tenant, "prefix": type_prefix, "most": max(0, limit)}
         return [OutgoingEvent(*event) for event in self._transaction.read().execute(_RECENT, values)]
+
+    def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[OutgoingEvent]:
+        values = {"tenant": tenant, "subjects": list(subjects)}
+        rows = self._transaction.read().execute(_about(self._transaction.dialect), values)
+        return [OutgoingEvent(*event) for event in rows]

@@ -22,6 +22,12 @@ from surefoot.domain.replies import Reply
 _MOST_ROWS = 1000
 _APPEND = insert(replies)
 _GET = select(replies.c.record).where(replies.c.tenant_id == TENANT, replies.c.reply_id == bindparam("reply"))
+_BY_TRACE = (
+    select(replies.c.record)
+    .where(replies.c.tenant_id == TENANT, replies.c.trace_id == bindparam("trace"), replies.c.trace_id != "")
+    .order_by(replies.c.reply_id)
+    .limit(bindparam("most"))
+)
 _COUNT = select(func.count()).select_from(replies).where(replies.c.tenant_id == TENANT)
 
 Row = dict[str, Any]
@@ -116,6 +122,7 @@ class SqlReplyLedger:
             "asked_at": reply.asked_at,
             "viewer_hash": viewer_hash,
             "record": record,
+            "trace_id": reply.trace_id,
         }
         pid = os.getpid()
         writer = self._writers.get(pid) or self._writers.setdefault(pid, GroupCommit(self._database))
@@ -124,6 +131,14 @@ class SqlReplyLedger:
     def get(self, tenant: TenantId, reply_id: str) -> Mapping[str, object] | None:
         found = self._one(_GET, {"tenant": tenant, "reply": reply_id})
         return None if found is None else json.loads(found)
+
+    def by_trace(self, tenant: TenantId, trace_id: str, *, limit: int) -> list[Mapping[str, object]]:
+        transaction = Transaction(self._database)
+        try:
+            values = {"tenant": tenant, "trace": trace_id, "most": max(0, limit)}
+            return [json.loads(row.record) for row in transaction.read().execute(_BY_TRACE, values)]
+        finally:
+            transaction.close()
 
     def count(self, tenant: TenantId) -> int:
         return int(self._one(_COUNT, {"tenant": tenant}))

@@ -26,6 +26,7 @@ _GET = _ALL.where(runs.c.run_id == bindparam("run"))
 _BY_KEY = _ALL.where(
     runs.c.env == bindparam("env"), runs.c.idem_scope == bindparam("scope"), runs.c.idem_key == bindparam("idem")
 )
+_BY_TRACE = _ALL.where(runs.c.trace_id == bindparam("trace"), runs.c.trace_id != "").order_by(runs.c.run_id)
 _LIVE_ONE = _ALL.where(runs.c.env == bindparam("env"), runs.c.natural_key == bindparam("natural"), IS_LIVE)
 _REVERSING = _ALL.where(runs.c.reverses == bindparam("reverses"), REVERSES)
 _SWAP = (
@@ -87,6 +88,10 @@ class SqlRuns(SqlPlans, SqlCaps, SqlRunQueue, SqlSwitches):
             wanted = wanted.where(runs.c.run_id < after)
         newest_first = wanted.order_by(runs.c.run_id.desc()).limit(max(0, limit))
         return [_run(row) for row in self._transaction.read().execute(newest_first, {"tenant": tenant})]
+
+    def by_trace(self, tenant: TenantId, trace_id: str) -> list[Run]:
+        rows = self._transaction.read().execute(_BY_TRACE, {"tenant": tenant, "trace": trace_id})
+        return [_run(row) for row in rows]
 
     def swap(self, tenant: TenantId, run: Run) -> bool:
         values = {f"new_{name}": value for name, value in _values(run).items() if name != "run_id"}

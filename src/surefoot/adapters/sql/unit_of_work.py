@@ -11,6 +11,7 @@ from surefoot.adapters.sql.documents import SqlDocuments
 from surefoot.adapters.sql.engine import Database
 from surefoot.adapters.sql.events import SqlEvents
 from surefoot.adapters.sql.meters import SqlMeters
+from surefoot.adapters.sql.quality import SqlFeedback, SqlSamples
 from surefoot.adapters.sql.runs import SqlRuns
 from surefoot.adapters.sql.tenants import SqlTenants
 from surefoot.adapters.sql.transaction import Transaction
@@ -30,6 +31,8 @@ class SqlUnitOfWork:
         self.conversations = SqlConversations(self._transaction)
         self.runs = SqlRuns(self._transaction)
         self.audit = SqlAudit(self._transaction)
+        self.feedback = SqlFeedback(self._transaction)
+        self.samples = SqlSamples(self._transaction)
 
     def commit(self) -> None:
         self._transaction.commit()

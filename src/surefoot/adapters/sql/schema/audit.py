@@ -15,9 +15,10 @@ audit_rows = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("actor", Text, nullable=False),
     Column("what", KEY, nullable=False),
-    Column("subject", Text, nullable=False),
+    Column("subject", KEY, nullable=False),
     Column("details_hash", KEY, nullable=False),
     Column("details", JsonText),
     PrimaryKeyConstraint("tenant_id", "seq"),
     Index(None, "tenant_id", "prev_hash", unique=True),
+    Index(None, "tenant_id", "subject"),
 )

@@ -21,4 +21,5 @@ events = Table(
     PrimaryKeyConstraint("tenant_id", "event_id"),
     Index(None, "tenant_id", "due_at"),
     Index(None, "tenant_id", "time", "event_id"),
+    Index(None, "tenant_id", "subject"),
 )

@@ -58,6 +58,8 @@ runs = Table(
     Column("not_before", UtcDateTime),
     Column("undone_by", KEY, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("trace_id", KEY, nullable=False, server_default=""),
+    Column("surface", KEY, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant_id", "run_id"),
     Index("ix_runs_idempotency", "tenant_id", "env", "idem_scope", "idem_key", unique=True),
     Index(
@@ -72,6 +74,7 @@ runs = Table(
     Index("ix_runs_reverses", "tenant_id", "reverses", unique=True, sqlite_where=REVERSES, postgresql_where=REVERSES),
     Index(None, "tenant_id", "maker", "run_id"),
     Index(None, "tenant_id", "state", "run_id"),
+    Index(None, "tenant_id", "trace_id"),
 )
 
 plans = Table(
