@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from numpy.typing import NDArray
 
 from surefoot.evals.metrics import Floats, auroc
 
@@ -28,12 +29,59 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Estimate | None:
         raise ValueError(f"{successes} successes of {n} cannot be.")
     if n == 0:
         return None
-    z = NormalDist().inv_cdf((1 + level) / 2)
     share = successes / n
+    return Estimate(share, *_score_interval(share, n, level), n)
+
+
+def clustered_wilson(hits: Floats, trials: Floats, *, level: float = 0.95) -> Estimate | None:
+    """The share of hits over all trials of all cases, with Wilson's interval for as many trials as they are worth; None for none.
+
+    `hits` and `trials` are counts by case. Trials of one case are alike, so n of them are worth n over the design effect, the
+    ratio of the variance between cases to that of independent trials (Rao & Scott, Biometrics 1992). It is never taken to be
+    below 1, and where every trial came out the same each case is worth one. The estimate's `n` is the number of cases.
+    """
+    held = trials > 0
+    hits, trials = hits[held], trials[held]
+    if not len(trials):
+        return None
+    share = float(hits.sum() / trials.sum())
+    return Estimate(share, *_score_interval(share, _worth(hits, trials, share), level), len(trials))
+
+
+def clustered_quantile(
+    values: Floats, case: NDArray[np.intp], share: float, *, level: float = 0.95
+) -> tuple[float, float] | None:
+    """The interval of a quantile, without a guess at the distribution (Woodruff, JASA 1952); None for no values.
+
+    The share of trials at or below the quantile has a Wilson interval for what its cases are worth; its ends, read as quantiles,
+    are the interval. It ends at the data: with few cases the true p99 may lie above the greatest value seen.
+    """
+    if not len(values):
+        return None
+    below = (values <= np.quantile(values, share)).astype(float)
+    hits, trials = np.bincount(case, below).astype(np.float64), np.bincount(case).astype(np.float64)
+    worth = _worth(hits[trials > 0], trials[trials > 0], float(below.mean()))
+    low, high = np.quantile(values, _score_interval(share, worth, level))
+    return float(low), float(high)
+
+
+def _worth(hits: Floats, trials: Floats, share: float) -> float:
+    """How many independent trials these are worth."""
+    cases, n = len(trials), float(trials.sum())
+    if cases == n:
+        return n
+    if share in (0.0, 1.0) or cases == 1:
+        return cases
+    between = cases / (cases - 1) * float(((hits - share * trials) ** 2).sum()) / n**2
+    return n / max(1.0, between * n / (share * (1 - share)))
+
+
+def _score_interval(share: float, n: float, level: float) -> tuple[float, float]:
+    z = NormalDist().inv_cdf((1 + level) / 2)
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
     # At 0 and at n the bound is exactly 0 or 1; rounding must not move it past the share itself.
-    return Estimate(share, min(max(0.0, middle - half), share), max(min(1.0, middle + half), share), n)
+    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
 def bootstrap_mean(
