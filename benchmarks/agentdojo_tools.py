@@ -40,7 +40,7 @@ def spec_of(name: str, schema: Mapping[str, Any]) -> ActionSpec:
         "version": "1.0.0",
         "risk": "high",
         "reversibility": "irreversible",
-        "scope": "user",
+        "scope": "tenant",
         "autonomy": {"max": "one_click"},
         "approval": {"mode": "required", "maker_checker": True},
         "simulate": {"ttl": "PT15M", "sideEffects": "none"},

@@ -112,7 +112,8 @@ class World:
     def viewer(self, *principals: str, user: str = "ada", tenant: TenantId = ACME) -> dict[str, str]:
         """The Authorization header of a viewer who acts as these principals."""
         known = self.tenants[tenant]
-        viewer = Viewer(tenant, user, frozenset(map(Principal, principals)))
+        about = (("account_id", "acc_fernhill1"), ("user_id", "usr_nora01"))
+        viewer = Viewer(tenant, user, frozenset(map(Principal, principals)), context=about)
         token = tokens.mint(known.private_key, known.issuer, viewer, now=self.clock.now())
         return {"Authorization": f"Bearer {token}"}
 

@@ -39,6 +39,9 @@ FACTS: dict[str, Json] = {
     "max_discount_basis_points": 1000,
     "budget_percent": 10,
     "in_holdout": False,
+    "concerns": ["user:usr_ann001"],
+    "own": ["account:acc_ann001", "user:usr_ann001"],
+    "roles_for_others": ["support"],
 }
 # Everything that speaks against a step at once.
 ADVERSE: dict[str, Json] = {
@@ -55,6 +58,7 @@ ADVERSE: dict[str, Json] = {
     "discount_basis_points": 9000,
     "budget_percent": 100,
     "in_holdout": True,
+    "own": [],
 }
 
 
@@ -107,6 +111,9 @@ def test_a_fact_of_another_type_denies(policy: CedarPolicy, fact: str) -> None:
         ({"evidence_age_days": 15}, "old-evidence"),
         ({"discount_basis_points": 1001}, "discount-limit"),
         ({"caps_left": 0}, "cap-used-up"),
+        ({"concerns": ["user:usr_bob001"]}, "somebody-elses"),
+        ({"concerns": ["user:usr_ann001", "user:usr_bob001"]}, "somebody-elses"),
+        ({"own": []}, "somebody-elses"),
     ],
 )
 @pytest.mark.parametrize("stage", [Stage.SIMULATE, Stage.APPLY], ids=lambda stage: stage.value)
@@ -114,6 +121,14 @@ def test_each_gate_denies_by_its_rule(policy: CedarPolicy, stage: Stage, facts: 
     decision = decide(policy, stage, **facts)
     assert (decision.effect, rules(decision)) == (PolicyEffect.DENY, {rule})
     assert all(reason.reason and reason.remedy for reason in decision.reasons)
+
+
+def test_only_a_role_that_the_rules_name_acts_for_others(policy: CedarPolicy) -> None:
+    theirs: dict[str, Json] = {"concerns": ["user:usr_bob001"]}
+    assert decide(policy, roles=["support"], **theirs).effect is PolicyEffect.ALLOW
+    assert decide(policy, roles=["admin"], **theirs).effect is PolicyEffect.DENY, "an administrator is no exception by itself"
+    assert decide(policy, roles=["support"], agent=True, **theirs).effect is PolicyEffect.ALLOW
+    assert decide(policy, roles=["support"], roles_for_others=[], **theirs).effect is PolicyEffect.DENY
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,8 @@ class Points:
 
 def viewer(tenant: str, user: str, *roles: str) -> Viewer:
     """A signed-in person."""
-    return Viewer(TenantId(tenant), user, frozenset(Principal(f"role:{role}") for role in roles))
+    own = (("account_id", "acc_fernhill1"), ("user_id", "usr_nora01"))
+    return Viewer(TenantId(tenant), user, frozenset(Principal(f"role:{role}") for role in roles), context=own)
 
 
 def seed(store: Store, tenant: str) -> None:

@@ -197,6 +197,7 @@ def _contradictions(spec: ActionSpec) -> Iterator[Problem]:
     """Where two parts of the file do not go together, or one names an argument that is not declared."""
     yield from _path_problems(spec)
     yield from _undo_problems(spec)
+    yield from _scope_problems(spec)
     unattended = spec.autonomy_max is AutonomyLevel.UNATTENDED
     if unattended and spec.unattended_after is None:
         yield Problem("x-action.autonomy.unattended_after", "is missing; say what the log must show before runs are unattended.")
@@ -235,6 +236,20 @@ def _path_problems(spec: ActionSpec) -> Iterator[Problem]:
                 parse_duration(windows)
             except InvalidInput as error:
                 yield Problem(at, str(error))
+
+
+def _scope_problems(spec: ActionSpec) -> Iterator[Problem]:
+    """Whom a run is for is known from a required argument, so that nobody acts on somebody else by leaving it out."""
+    if spec.scope == "tenant":
+        return
+    named = [node for name in _required(spec) if isinstance(node := _properties(spec)[name], Mapping)]
+    if not any(spec.scope in (node.get("x-resource"), _item_resource(node)) for node in named):
+        yield Problem("x-action.scope", f"is {spec.scope}, so a required argument must name it by x-resource {spec.scope!r}.")
+
+
+def _item_resource(node: Mapping[str, Json]) -> Json:
+    items = node.get("items")
+    return items.get("x-resource") if isinstance(items, Mapping) else None
 
 
 def _undo_problems(spec: ActionSpec) -> Iterator[Problem]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from surefoot.actions.arguments import cap_keys
+from surefoot.actions.arguments import cap_keys, resource_ids
 from surefoot.actions.windows import Hours, opens_at, quiet_until, window_start
 from surefoot.domain.action_rules import ActionRules, TenantRules, WeekHours
 from surefoot.domain.actions import ActionSpec, AutonomyLevel, Json
@@ -16,6 +16,8 @@ from surefoot.ports import Store
 _PLENTY = 1_000_000
 _DISCOUNT = "discount_percent"
 _DAY = timedelta(days=1)
+# An action of this scope concerns nobody in particular.
+_TENANT = "tenant"
 
 BudgetShare = Callable[[TenantId], float]
 
@@ -53,7 +55,12 @@ class ActionFacts:
             "max_discount_basis_points": _most_discount(rules, spec),
             "budget_percent": int(self._budget_share(tenant) * 100),
             "in_holdout": run.maker in rules.holdouts,
+            "roles_for_others": sorted(rules.acts_for_others),
         }
+        concerned = _concerned(spec, run)
+        if concerned or spec.scope == _TENANT:
+            # A run that names nobody, where its action concerns somebody, has no such fact, and is denied.
+            facts["concerns"] = concerned
         facts.update(self._stored(tenant, spec, run, now, rules.zone))
         return facts
 
@@ -112,6 +119,11 @@ class RuleCalendar:
                 break
             moment = later
         return moment if moment > now else now + self._incident_pause
+
+
+def _concerned(spec: ActionSpec, run: Run) -> list[str]:
+    """Whom the run is for: every resource of the kind that the action's scope names, as user:usr_nora01."""
+    return [each for each in resource_ids(spec, run.arguments) if each.startswith(f"{spec.scope}:")]
 
 
 def _hours(spans: Sequence[WeekHours], zone: tzinfo) -> list[Hours]:

@@ -22,6 +22,8 @@ from surefoot.domain.runs import (
 _ROLE = "role:"
 # Facts under this name are ours, kept to go on with a run in its presser's name; the policy never sees them.
 _ASKER = "asker"
+_OWN = "own"
+_ID = "_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Asker:
     user: str
     roles: frozenset[str] = frozenset()
     is_agent: bool = False
+    # What their token states to be theirs, as resources name it: user:usr_nora01, account:acc_fernhill1.
+    own: frozenset[str] = frozenset()
 
 
 def roles_of(viewer: Viewer) -> frozenset[str]:
@@ -41,7 +45,12 @@ def roles_of(viewer: Viewer) -> frozenset[str]:
 def asker_of(viewer: Viewer, *, by_agent: bool = False) -> Asker:
     """The viewer, pressing themselves or through an agent."""
     roles = roles_of(viewer)
-    return Asker(viewer.user, roles, by_agent or AGENT_ROLE in roles)
+    return Asker(viewer.user, roles, by_agent or AGENT_ROLE in roles, own_of(viewer))
+
+
+def own_of(viewer: Viewer) -> frozenset[str]:
+    """The resources that the viewer's token states to be theirs: `user_id` is the user, `account_id` the account."""
+    return frozenset(f"{name.removesuffix(_ID)}:{value}" for name, value in viewer.stated().items() if name.endswith(_ID))
 
 
 def asker_before(records: list[DecisionRecord], run: Run) -> Asker:
@@ -49,9 +58,8 @@ def asker_before(records: list[DecisionRecord], run: Run) -> Asker:
     for record in reversed(records):
         kept = record.facts.get(_ASKER)
         if record.stage in (Stage.SIMULATE, Stage.APPLY, Stage.UNDO) and isinstance(kept, Mapping):
-            roles = kept.get("roles")
-            known = frozenset(map(str, roles)) if isinstance(roles, list) else frozenset[str]()
-            return Asker(run.maker, known, is_agent=kept.get("is_agent") is not False)
+            is_agent = kept.get("is_agent") is not False
+            return Asker(run.maker, _names(kept.get("roles")), is_agent, _names(kept.get(_OWN)))
     return Asker(run.maker, is_agent=bool(run.agent))
 
 
@@ -65,7 +73,7 @@ def decided(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run, st
     now = parts.clock.now()
     switched_off = None if stage is Stage.UNDO else switch_reason(parts, tenant, run)
     try:
-        facts = dict(parts.facts.compute(tenant, spec, run, stage, now))
+        facts = {**parts.facts.compute(tenant, spec, run, stage, now), _OWN: sorted(asker.own)}
     except SurefootError as error:
         # Facts that cannot be computed must not open anything; what went wrong is kept with the decision.
         decision = PolicyDecision(PolicyEffect.DENY, parts.policy.fingerprint, errors=(f"facts: {error}",))
@@ -99,8 +107,12 @@ def said(record: DecisionRecord) -> str:
     return " ".join(reasons or record.decision.errors or ["No rule allows it."])
 
 
+def _names(kept: object) -> frozenset[str]:
+    return frozenset(map(str, kept)) if isinstance(kept, list | tuple) else frozenset()
+
+
 def _record(
     run: Run, stage: Stage, decision: PolicyDecision, facts: Mapping[str, object], asker: Asker, now: datetime
 ) -> DecisionRecord:
-    kept = {**facts, _ASKER: {"roles": sorted(asker.roles), "is_agent": asker.is_agent}}
+    kept = {**facts, _ASKER: {"roles": sorted(asker.roles), "is_agent": asker.is_agent, _OWN: sorted(asker.own)}}
     return DecisionRecord(run.run_id, stage, decision, kept, now)

@@ -12,7 +12,7 @@ from surefoot.actions.json_schema import context_path
 from surefoot.actions.offers import Offers, from_context
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
-from surefoot.actions.policing import Asker, asker_of, decided, said
+from surefoot.actions.policing import asker_of, decided, own_of, said
 from surefoot.actions.registry import Registry
 from surefoot.actions.requests import is_request
 from surefoot.actions.strict_schema import lift, project
@@ -25,7 +25,6 @@ from surefoot.domain.runs import PolicyEffect, Stage
 
 AGENT = "assistant"
 _ARGUMENT = re.compile(r"\bargs\.([a-z0-9_]+)")
-_ID = "_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class Proposals:
         person = asker_of(viewer)
         records = [
             decided(self._parts, viewer.tenant, spec, run, Stage.SIMULATE, asker)
-            for asker in (Asker(person.user, person.roles, is_agent=True), person)
+            for asker in (replace(person, is_agent=True), person)
         ]
         for record in records:
             if record.decision.effect is PolicyEffect.DENY:
@@ -118,8 +117,7 @@ class Proposals:
             arguments = lift(spec, {**proposed.arguments, **bound})
         except InvalidAction as error:
             return Refused(str(error))
-        ids = {name.removesuffix(_ID): value for name, value in stated.items() if name.endswith(_ID)}
-        own = {*resource_ids(spec, bound), *(f"{kind}:{value}" for kind, value in ids.items())}
+        own = {*resource_ids(spec, bound), *own_of(viewer)}
         if not own.issuperset(resource_ids(spec, arguments)):
             return Refused(f"{spec.name}: its arguments name a resource that the viewer's token does not state.")
         reason = "An AI model proposed this step beside its answer; its arguments were checked, and nothing is done yet."

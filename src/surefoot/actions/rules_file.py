@@ -18,6 +18,7 @@ _DAYS = {"mon": 0, "tue": 1, "wed": 2, "thu": 3, "fri": 4, "sat": 5, "sun": 6}
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\Z")
 
 _Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,47}$")]
+_Role = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{1,63}$")]
 _Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")]
 
 
@@ -60,6 +61,7 @@ class _Rules(_Table):
     max_discount_percent: Annotated[float, Field(ge=0, le=100)] | None = None
     consents: list[_Name] | None = None
     holdouts: list[str] | None = None
+    acts_for_others: list[_Role] | None = None
 
     def over(self, usual: TenantRules) -> TenantRules:
         """These rules, with what they do not say taken from `usual`."""
@@ -74,6 +76,7 @@ class _Rules(_Table):
             max_discount_percent=(usual.max_discount_percent if self.max_discount_percent is None else self.max_discount_percent),
             consents=usual.consents if self.consents is None else frozenset(self.consents),
             holdouts=usual.holdouts if self.holdouts is None else frozenset(self.holdouts),
+            acts_for_others=(usual.acts_for_others if self.acts_for_others is None else frozenset(self.acts_for_others)),
         )
 
 

@@ -9,11 +9,20 @@ import typer
 import uvicorn
 
 from surefoot.bootstrap import Surefoot
-from surefoot.cli.context import DataDirOption, TenantOption, existing_tenant, plain_errors, product, progress_console
+from surefoot.cli.context import (
+    ContextOption,
+    DataDirOption,
+    TenantOption,
+    existing_tenant,
+    plain_errors,
+    product,
+    progress_console,
+    stated,
+)
 from surefoot.core.errors import InvalidInput, MissingDependency
 from surefoot.core.redaction import log_config
 from surefoot.domain.actions import Env
-from surefoot.domain.identity import Viewer, parse_principals
+from surefoot.domain.identity import Viewer, parse_context, parse_principals
 
 if TYPE_CHECKING:
     from surefoot.cli.mcp_server import Choices
@@ -26,6 +35,7 @@ def mcp(
     ] = None,
     plan: Annotated[str | None, typer.Option("--plan", help="The viewer's plan.")] = None,
     locale: Annotated[str, typer.Option("--locale", help="The viewer's language.")] = "en",
+    context: ContextOption = None,
     http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP, each request with its own viewer token.")] = False,
     host: Annotated[str, typer.Option("--host", help="Address to listen on, with --http.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port to listen on, with --http.")] = 8788,
@@ -42,7 +52,7 @@ def mcp(
         require_mcp()
         if http is (user is not None):
             raise InvalidInput("Give --as USER for the standard streams, or --http, where every request brings a viewer token.")
-        if http and (principal or plan or tenant):
+        if http and (principal or plan or tenant or context):
             raise InvalidInput("With --http tenant and rights come from each request's viewer token; leave those options out.")
         from surefoot.cli.mcp_server import Choices
 
@@ -54,7 +64,9 @@ def mcp(
             from surefoot.cli.mcp_serving import serve_streams
 
             principals = parse_principals(principal or ())
-            viewer = Viewer(existing_tenant(surefoot, tenant), user or "", principals, plan=plan, locale=locale)
+            about = parse_context(stated(context))
+            name = existing_tenant(surefoot, tenant)
+            viewer = Viewer(name, user or "", principals, plan=plan, locale=locale, context=about)
             anyio.run(partial(serve_streams, surefoot, viewer, choices))
 
 

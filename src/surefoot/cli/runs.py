@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from surefoot.actions.evidence import refuse_unreadable
 from surefoot.actions.parts import Request, RunView
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import (
+    ContextOption,
     DataDirOption,
     JsonOption,
     TenantOption,
@@ -19,11 +21,12 @@ from surefoot.cli.context import (
     print_json,
     print_line,
     product,
+    stated,
 )
 from surefoot.core.errors import InvalidInput, UndoConflict
 from surefoot.core.ids import new_id
 from surefoot.domain.actions import Env
-from surefoot.domain.identity import Viewer, parse_principals
+from surefoot.domain.identity import TenantId, Viewer, parse_context, parse_principals
 from surefoot.domain.runs import Plan, RunState
 
 RunArgument = Annotated[str, typer.Argument(help="Id of the run.")]
@@ -35,6 +38,21 @@ DigestOption = Annotated[str, typer.Option("--digest", help="Digest of the plan 
 NoteOption = Annotated[str, typer.Option("--note", help="Why, for the history.")]
 
 app = typer.Typer()
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """As whom a button is pressed: what `--as`, `--principal` and `--context` say."""
+
+    user: str
+    principals: list[str] | None = None
+    context: list[str] | None = None
+
+    def viewer(self, tenant: TenantId) -> Viewer:
+        """The viewer of this tenant."""
+        return Viewer(tenant, self.user, parse_principals(self.principals or ()), context=parse_context(stated(self.context)))
+
+
 Step = Callable[[Surefoot, Viewer], RunView]
 
 
@@ -44,6 +62,7 @@ def simulate(
     arguments: Annotated[str, typer.Argument(help="Its arguments as JSON, or @FILE.")],
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     env: Annotated[Env, typer.Option("--env", help="Where it would have its effect.")] = Env.SANDBOX,
     key: Annotated[str | None, typer.Option("--key", help="Idempotency key; default: a fresh one.")] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why it is offered.")] = "",
@@ -57,9 +76,10 @@ def simulate(
     def step(surefoot: Surefoot, viewer: Viewer) -> RunView:
         chosen = key or new_id("key", surefoot.clock.now())
         wanted = Request(action, _arguments(arguments), chosen, env, reason=reason, citations=tuple(citation or ()))
+        refuse_unreadable(surefoot.store, viewer, wanted.citations)
         return surefoot.actions.propose(viewer, wanted)
 
-    _press(step, user, principal, tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("approve")
@@ -68,6 +88,7 @@ def approve(
     digest: DigestOption,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
@@ -75,7 +96,11 @@ def approve(
 ) -> None:
     """Agree to exactly the plan of this digest, as another person than its maker."""
     _press(
-        lambda surefoot, viewer: surefoot.actions.approve(viewer, run, digest, note), user, principal, tenant, data_dir, as_json
+        lambda surefoot, viewer: surefoot.actions.approve(viewer, run, digest, note),
+        Who(user, principal, context),
+        tenant,
+        data_dir,
+        as_json,
     )
 
 
@@ -85,6 +110,7 @@ def reject(
     digest: DigestOption,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
@@ -92,7 +118,11 @@ def reject(
 ) -> None:
     """Refuse a run, as another person than its maker."""
     _press(
-        lambda surefoot, viewer: surefoot.actions.reject(viewer, run, digest, note), user, principal, tenant, data_dir, as_json
+        lambda surefoot, viewer: surefoot.actions.reject(viewer, run, digest, note),
+        Who(user, principal, context),
+        tenant,
+        data_dir,
+        as_json,
     )
 
 
@@ -101,12 +131,19 @@ def apply(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let the run have its effect, once; pressing again does nothing new."""
-    _press(lambda surefoot, viewer: surefoot.actions.apply(viewer, run, wait=True), user, principal, tenant, data_dir, as_json)
+    _press(
+        lambda surefoot, viewer: surefoot.actions.apply(viewer, run, wait=True),
+        Who(user, principal, context),
+        tenant,
+        data_dir,
+        as_json,
+    )
 
 
 @app.command("undo")
@@ -115,6 +152,7 @@ def undo(
     preview: Annotated[bool, typer.Option("--preview", help="Only show what would be put back.")] = False,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -126,7 +164,7 @@ def undo(
             return surefoot.actions.preview_undo(viewer, run)
         return surefoot.actions.undo(viewer, run, wait=True)
 
-    _press(step, user, principal, tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("redo")
@@ -134,12 +172,13 @@ def redo(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Preview an undone run's action again, with the same arguments."""
-    _press(lambda surefoot, viewer: surefoot.actions.redo(viewer, run), user, principal, tenant, data_dir, as_json)
+    _press(lambda surefoot, viewer: surefoot.actions.redo(viewer, run), Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("cancel")
@@ -147,13 +186,20 @@ def cancel(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End a run that has not begun to apply."""
-    _press(lambda surefoot, viewer: surefoot.actions.cancel(viewer, run, note), user, principal, tenant, data_dir, as_json)
+    _press(
+        lambda surefoot, viewer: surefoot.actions.cancel(viewer, run, note),
+        Who(user, principal, context),
+        tenant,
+        data_dir,
+        as_json,
+    )
 
 
 @app.command("show")
@@ -161,12 +207,13 @@ def show(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """A run with its plan and its whole history."""
-    _press(lambda surefoot, viewer: surefoot.actions.show(viewer, run), user, principal, tenant, data_dir, as_json)
+    _press(lambda surefoot, viewer: surefoot.actions.show(viewer, run), Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("settle")
@@ -183,7 +230,7 @@ def settle(
     def step(surefoot: Surefoot, viewer: Viewer) -> RunView:
         return surefoot.actions.settle(viewer, run, happened=happened, note=note)
 
-    _press(step, "operator", ["role:admin"], tenant, data_dir, as_json)
+    _press(step, Who("operator", ["role:admin"]), tenant, data_dir, as_json)
 
 
 @app.command("switch")
@@ -276,9 +323,9 @@ def _print_plan(plan: Plan) -> None:
     print_line(f"  plan {plan.digest}, until {plan.expires_at:%Y-%m-%d %H:%M} UTC")
 
 
-def _press(step: Step, user: str, principal: list[str] | None, tenant: str | None, data_dir: Path | None, as_json: bool) -> None:
+def _press(step: Step, who: Who, tenant: str | None, data_dir: Path | None, as_json: bool) -> None:
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        viewer = Viewer(existing_tenant(surefoot, tenant), user, parse_principals(principal or ()))
+        viewer = who.viewer(existing_tenant(surefoot, tenant))
         try:
             view = step(surefoot, viewer)
         except UndoConflict as error:

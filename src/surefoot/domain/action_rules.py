@@ -31,7 +31,8 @@ class HostAddress:
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """One tenant's conditions. `consents` are the purposes that its people have agreed to; without one named here, an action
-    that needs it is denied. `holdouts` are user ids that are shown nothing. A tenant with a `region` lets data go only to
+    that needs it is denied. `holdouts` are user ids that are shown nothing. Whoever has one of the roles
+    `acts_for_others` may act on people and accounts that are not their own; nobody else may. A tenant with a `region` lets data go only to
     hosts that state the same.
     """
 
@@ -43,6 +44,7 @@ class TenantRules:
     max_discount_percent: float = 0.0
     consents: frozenset[str] = frozenset()
     holdouts: frozenset[str] = frozenset()
+    acts_for_others: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def facts_in(
 
 @pytest.mark.parametrize("name", [spec.name for spec in REGISTRY.all()])
 def test_the_shipped_schema_takes_exactly_the_facts_that_are_computed(world: World, name: str) -> None:
-    facts = facts_in(world, run=run_of(name))
+    facts = facts_in(world, run=run_of(name)) | {"own": []}
     decision = CedarPolicy().decide(TENANT, PolicyQuestion(Stage.UNDO, Env.PRODUCTION, name, "ann", frozenset(), False, facts))
     assert (decision.effect, decision.errors) == (PolicyEffect.ALLOW, ())
 
@@ -95,12 +95,26 @@ def test_evidence_without_a_date_has_no_age_and_so_denies_where_age_counts(world
     world.put(markdown("undated.md", "# Undated\n\nRefunds arrive within 5 business days.\n"))
     ids = tuple(p.chunk.chunk_id for p in world.searcher.search(reader(), "refunds").passages)
     run = run_of("suggest_upgrade_within_policy", citations=ids)
-    facts = facts_in(world, run=run)
+    facts = facts_in(world, run=run) | {"own": ["account:acc_fernhill1"]}
     assert "evidence_age_days" not in facts
     decision = CedarPolicy().decide(
         TENANT, PolicyQuestion(Stage.APPLY, Env.PRODUCTION, run.action, "ann", frozenset(), False, facts)
     )
     assert decision.effect is PolicyEffect.DENY and decision.errors
+
+
+def test_whom_a_run_is_for_is_what_its_arguments_name_of_the_kind_of_its_scope(world: World) -> None:
+    assert facts_in(world, run=run_of("pin_shortcut"))["concerns"] == ["user:usr_nora01"]
+    assert facts_in(world, run=run_of("enable_feature"))["concerns"] == ["account:acc_fernhill1"]
+
+
+def test_a_run_that_names_nobody_has_no_such_fact_and_is_denied(world: World) -> None:
+    spec = REGISTRY.get("show_checklist")
+    capless, run = replace(spec, caps=()), run_of("show_checklist", arguments={"checklist_id": "tax_setup"})
+    facts = ActionFacts(world.store, ActionRules(HOSTS, ALL_DAY), lambda tenant: 0.0).compute(
+        TENANT, capless, run, Stage.APPLY, NOW
+    )
+    assert "concerns" not in facts
 
 
 def test_consent_is_what_the_tenant_s_people_agreed_to_and_nothing_by_default(world: World) -> None:

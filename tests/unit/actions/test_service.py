@@ -144,7 +144,7 @@ def test_facts_are_fresh_at_apply() -> None:
     shown = world.propose()
     world.parts.facts.facts["budget_percent"] = 7  # type: ignore[attr-defined]
     world.actions.apply(ANN, shown.run.run_id)
-    assert dict(world.policy.asked[-1].facts) == {"budget_percent": 7}
+    assert dict(world.policy.asked[-1].facts) == {"budget_percent": 7, "own": ["user:ann"]}
 
 
 def test_what_the_agent_may_only_suggest_waits_for_its_person_to_take_it_up() -> None:

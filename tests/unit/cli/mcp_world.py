@@ -23,7 +23,7 @@ SHORTCUT = {"user_id": NORA, "page": "invoices"}
 
 def viewer(user: str = NORA, *principals: str, tenant: TenantId = ACME) -> Viewer:
     """A viewer of the world with these principals besides their own."""
-    return Viewer(tenant, user, frozenset(map(Principal, principals)))
+    return Viewer(tenant, user, frozenset(map(Principal, principals)), context=(("account_id", "acc_fernhill1"),))
 
 
 def ticked(words: str) -> ElicitResult:

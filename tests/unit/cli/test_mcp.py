@@ -310,7 +310,7 @@ def test_hostile_arguments_are_refused_and_leave_no_run(shared: World, name: str
 def test_passages_that_the_viewer_may_not_read_support_nothing(shared: World) -> None:
     async def cited(who: Any, chunk: str) -> dict[str, Any]:
         async with desk(shared, who) as at:
-            return await at.call("pin_shortcut", user_id="usr_cite01", page="payouts", _citations=[chunk])
+            return await at.call("pin_shortcut", user_id="usr_fin001", page="payouts", _citations=[chunk])
 
     secret = chunk_of(shared, shared.tenants[viewer().tenant].documents["payroll.md"])
     assert run_in(shared, lambda: cited(viewer("usr_eve001"), secret))["code"] == "not_found"

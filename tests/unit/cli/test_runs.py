@@ -1,5 +1,6 @@
 """`surefoot actions` as an operator uses it on a stopped installation."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,21 @@ def test_settling_takes_a_word_and_a_run_that_exists(home: Path) -> None:
 
 def test_without_runs_the_list_says_how_to_begin(home: Path) -> None:
     assert "No runs yet" in called("runs")[1]
+
+
+def test_a_passage_that_the_viewer_may_not_read_supports_no_run(home: Path) -> None:
+    (home / "secret.md").write_text("# Secret\n\nPayouts arrive every Monday.\n")
+    assert RUNNER.invoke(app, ["ingest", "secret.md", "--tenant", "acme", "--access", "group:finance"]).exit_code == 0
+    asked = RUNNER.invoke(app, ["ask", "When do payouts arrive?", "--tenant", "acme", "-p", "group:finance", "--json"])
+    chunk = re.findall(r"chk_[0-9a-f]{24}", asked.output)[0]
+    pin = ("simulate", "pin_shortcut", '{"user_id": "usr_nora01", "page": "payouts"}', "--as", "usr_nora01", "--citation", chunk)
+    status, said = called(*pin, "--key", "one")
+    assert (status, "not yours to read" in said) == (2, True)
+    assert "No runs yet" in called("runs")[1]
+    assert "not yours to read" not in called(*pin, "--key", "two", "-p", "group:finance")[1]
+
+
+def test_nobody_acts_on_somebody_else_from_the_terminal_either(home: Path) -> None:
+    pin = ("simulate", "pin_shortcut", '{"user_id": "usr_nora01", "page": "payouts"}')
+    assert "not yours" in called(*pin, "--as", "felix", "--key", "one")[1]
+    assert "not yours" not in called(*pin, "--as", "nora", "--context", "user_id=usr_nora01", "--key", "two")[1]
