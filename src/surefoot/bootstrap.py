@@ -1,10 +1,8 @@
 """Settings -> adapters -> use cases. The only module that names adapters."""
 
 import os
-import secrets
 import socket
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -44,10 +42,11 @@ from surefoot.llm.policy_file import load_policy
 from surefoot.llm.prompts import load_prompts
 from surefoot.llm.router import Router
 from surefoot.llm.scripted import scripted_model
-from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, Fetcher, HostApp, LanguageModel, Store
+from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, EvidenceModel, Fetcher, HostApp, LanguageModel, Store
 from surefoot.retrieval.freshness import FreshnessRule
 from surefoot.retrieval.ingest import Ingest, IngestOptions
 from surefoot.retrieval.readers import ReadLimits
+from surefoot.retrieval.rerank import Reranker, reranker_of
 from surefoot.retrieval.search import Searcher, SearchOptions
 
 if TYPE_CHECKING:
@@ -63,8 +62,10 @@ class Surefoot:
     store: Store
     index: ChunkIndex
     encoder: Encoder
+    evidence: EvidenceModel | None
     fetcher: Fetcher
     searcher: Searcher
+    reranker: Reranker | None
     answerer: Answerer
     ask: Ask
     ingest: Ingest
@@ -104,6 +105,7 @@ class Adapters:
     models: Mapping[str, LanguageModel]
     audit_key: bytes
     hosts: Mapping[str, HostApp] = field(default_factory=dict)
+    evidence: EvidenceModel | None = None
     # Loads what the first question would otherwise wait for; raises MissingDependency.
     warm: Callable[[], None] = lambda: None
 
@@ -114,22 +116,27 @@ def build(
     *,
     store: Store | None = None,
     encoder: Encoder | None = None,
+    evidence: EvidenceModel | None = None,
     policy: ModelPolicy | None = None,
     models: Mapping[str, LanguageModel] | None = None,
     rules: ActionRules | None = None,
     hosts: Mapping[str, HostApp] | None = None,
 ) -> Surefoot:
-    """The product on these settings. A store or encoder passed in is used as it is; so are `policy`, else read from
-    settings.models_file, and `models` by name, else made from the policy's catalog; `rules`, else read from
+    """The product on these settings. A store, encoder or evidence model passed in is used as it is; so are `policy`, else read
+    from settings.models_file, and `models` by name, else made from the policy's catalog; `rules`, else read from
     settings.actions_file, and `hosts` that live in this process, beside those that the rules name.
 
     Opens no connection yet; raises InvalidSettings for what cannot be put together.
     """
+    from surefoot.adapters.audit_key import audit_key
+    from surefoot.adapters.chosen import chosen_encoder, chosen_evidence_model
+
     clock = clock or SystemClock()
     policy = load_policy(settings.models_file) if policy is None else policy
     rules = load_rules(settings.actions_file) if rules is None else rules
     store = store or _store(settings)
-    encoder = encoder or _encoder(settings)
+    encoder = encoder or chosen_encoder(settings)
+    evidence = evidence or chosen_evidence_model(settings)
     adapters = Adapters(
         store=store,
         index=_index(settings, store, encoder),
@@ -138,11 +145,17 @@ def build(
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
         models=_models(settings, policy) if models is None else models,
-        audit_key=_audit_key(settings),
+        audit_key=audit_key(settings.audit_key_file or settings.data_dir / "keys" / "audit.key"),
         hosts={**http_hosts(rules, clock, offline=settings.offline, environ=os.environ), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
+        evidence=evidence,
     )
-    answerer = Answerer(encoder, answer_threshold=settings.answer_threshold, scope_threshold=settings.scope_threshold)
+    answerer = Answerer(
+        encoder,
+        answer_threshold=settings.answer_threshold,
+        scope_threshold=settings.scope_threshold,
+        judged=evidence.rules.answers if evidence else None,
+    )
     return assemble(settings, clock, adapters, policy, answerer, rules)
 
 
@@ -155,18 +168,21 @@ def assemble(
     rules: ActionRules = NO_RULES,
 ) -> Surefoot:
     """The use cases over these adapters."""
-    store, encoder = adapters.store, adapters.encoder
+    store, encoder, evidence = adapters.store, adapters.encoder, adapters.evidence
     searcher = Searcher(store, adapters.index, encoder, clock, _search_options(settings))
     budgets = Budgets(store, clock, policy)
     router = Router(adapters.models, budgets)
-    gate = Gate(Support(encoder))
+    reranker = reranker_of(
+        evidence, weight=settings.rerank_weight, top=settings.rerank_top, cache_size=settings.judgement_cache_size
+    )
+    gate = Gate(Support(encoder, evidence=evidence))
     conversations = Conversations(store, clock)
     standing = Standing(store, clock, _freshness(settings))
     registry = load_registry(settings.action_schemas_dir)
     audit = AuditTrail(store, adapters.audit_key)
     acting = _action_parts(settings, clock, adapters, registry, rules, budgets, audit)
     parts = AskParts(
-        extractive=Extractive(searcher, answerer, gate),
+        extractive=Extractive(searcher, answerer, gate, reranker),
         store=store,
         clock=clock,
         conversations=conversations,
@@ -175,6 +191,7 @@ def assemble(
         proposals=Proposals(acting, registry, Offers(registry, encoder)),
         policy=policy,
         policy_fingerprint=digest(repr(policy)),
+        evidence_fingerprint=lambda: evidence.fingerprint if evidence else "",
         level=lambda tenant, account: budgets.state(tenant, account).level,
         freshness=_freshness(settings),
         observer=adapters.metrics,
@@ -185,8 +202,10 @@ def assemble(
         store=store,
         index=adapters.index,
         encoder=encoder,
+        evidence=evidence,
         fetcher=adapters.fetcher,
         searcher=searcher,
+        reranker=reranker,
         answerer=answerer,
         ask=Ask(parts),
         ingest=Ingest(store, adapters.index, encoder, clock, _ingest_options(settings)),
@@ -245,20 +264,6 @@ def http_hosts(rules: ActionRules, clock: Clock, *, offline: bool, environ: Mapp
     }
 
 
-def _audit_key(settings: Settings) -> bytes:
-    """The key of the audit chain, made when there is none yet; the file is mode 0600 and lies outside of the database."""
-    path = settings.audit_key_file or settings.data_dir / "keys" / "audit.key"
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_hex(32).encode())
-        return path.read_bytes().strip()
-    except OSError as error:
-        raise StoreUnavailable(f"The audit key {str(path)!r} cannot be read ({error.strerror}); set audit_key_file.") from error
-
-
 def probe_client(settings: Settings, base_url: str) -> ProbeClient:
     """What `surefoot actions probe` calls a host with. Raises InvalidSettings for a URL that could not be called."""
     from surefoot.adapters.probe_client import HttpProbeClient
@@ -281,24 +286,6 @@ def _store(settings: Settings) -> Store:
 
     _make_data_dir(settings.data_dir)
     return SqlStore(settings.resolved_database_url)
-
-
-def _encoder(settings: Settings) -> Encoder:
-    threads, cache_size = settings.encoder_threads, settings.query_cache_size
-    kind, _, model = settings.encoder.partition(":")
-    if kind == "onnx" and not model:
-        from surefoot.adapters.onnx_encoder import OnnxEncoder
-
-        return OnnxEncoder(threads=threads, cache_size=cache_size)
-    if kind == "openvino" and not model:
-        from surefoot.adapters.openvino_encoder import OpenVinoEncoder
-
-        return OpenVinoEncoder(threads=threads, cache_size=cache_size)
-    if kind == "sentence-transformers" and model:
-        from surefoot.adapters.sentence_transformers_encoder import SentenceTransformersEncoder
-
-        return SentenceTransformersEncoder(model, threads=threads, cache_size=cache_size, offline=settings.offline)
-    raise InvalidSettings(f"encoder {settings.encoder!r} is unknown; use onnx, openvino or sentence-transformers:<model>.")
 
 
 def _index(settings: Settings, store: Store, encoder: Encoder) -> ChunkIndex:

@@ -17,6 +17,7 @@ from surefoot.ports import Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from torch.nn import Module
 
 BATCH_SIZE = 16
 # Far beyond the token limit of these models; it bounds the time a hostile text can spend in the tokenizer.
@@ -98,17 +99,16 @@ class SentenceTransformersEncoder:
                     f"The sentence-transformers model {self._name!r} cannot be opened; name a folder or a model of the hub"
                     f"{', or download it once without SUREFOOT_OFFLINE' if self._offline else ''}."
                 ) from error
-            self._fingerprint = f"sentence-transformers:{Path(self._name).name}:{_model_hash(model)}"
+            settings = ([type(module).__name__ for module in model], model.max_seq_length, sorted(model.prompts.items()))
+            self._fingerprint = f"sentence-transformers:{Path(self._name).name}:{weights_hash(model, settings)}"
             self._dimensions = len(model.encode_query("", show_progress_bar=False, convert_to_numpy=True))
             self._model = model
         return self._model
 
 
-def _model_hash(model: "SentenceTransformer") -> str:
-    """A hash of every weight by name, the modules in order, the token limit and the prompts."""
-    sha = hashlib.sha256()
-    settings = ([type(module).__name__ for module in model], model.max_seq_length, sorted(model.prompts.items()))
-    sha.update(repr(settings).encode())
+def weights_hash(model: "Module", settings: tuple[object, ...]) -> str:
+    """A hash of every weight by name, and of the settings."""
+    sha = hashlib.sha256(repr(settings).encode())
     for name, tensor in sorted(model.state_dict().items()):
         sha.update(name.encode())
         sha.update(tensor.float().contiguous().numpy().tobytes())

@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 from surefoot.assistant.answerability import AnswerabilityModel, Evidence, Judge, Judgement, gather, shipped_model
 from surefoot.assistant.conflicts import Disagreement, disagreements
+from surefoot.assistant.evidence_weighing import with_judgements
 from surefoot.assistant.extract import Quote, best_unit, quotes
 from surefoot.assistant.questions import Question, analyse_question
 from surefoot.assistant.refusals import conflicting, insufficient, no_evidence, out_of_scope, stale
 from surefoot.assistant.units import ChunkReader
 from surefoot.domain.answers import Answer, Citation, Claim, Passage, Refusal, cite
 from surefoot.domain.documents import DocumentId
-from surefoot.ports import Encoder
+from surefoot.ports import AnswersRule, Encoder
+from surefoot.retrieval.rerank import in_fused_order
 from surefoot.retrieval.search import Retrieved
 
 _MOST_CLOSEST = 3
@@ -32,11 +34,24 @@ class _Weighed:
         return self.evidence.retrieved.passages[place]
 
 
+@dataclass(frozen=True, slots=True)
+class _Thresholds:
+    answer: float
+    scope: float
+
+
+def _thresholds(rule: AnswerabilityModel | AnswersRule, answer: float | None, scope: float | None) -> _Thresholds:
+    """Those of the rule where no others are given."""
+    return _Thresholds(rule.answer_threshold if answer is None else answer, rule.scope_threshold if scope is None else scope)
+
+
 class Answerer:
     """Answers from passages by quoting them; reads nothing but what it is given. Safe from many threads.
 
     The thresholds are those the model was calibrated to unless others are given: `answer_threshold` is the least
-    confidence to answer, `scope_threshold` the least probability of being about these documents at all.
+    confidence to answer, `scope_threshold` the least probability of being about these documents at all. Passages that an
+    evidence model has read are weighed with its word by the rule `judged`, which has thresholds of its own; without the rule,
+    and where nothing was read, the features speak alone.
     """
 
     def __init__(
@@ -46,18 +61,19 @@ class Answerer:
         answer_threshold: float | None = None,
         scope_threshold: float | None = None,
         model: AnswerabilityModel | None = None,
+        judged: AnswersRule | None = None,
     ) -> None:
         model = model or shipped_model()
         self._encoder = encoder
         self._judge = Judge(model)
         self._reader = ChunkReader()
-        self._answer_threshold = model.answer_threshold if answer_threshold is None else answer_threshold
-        self._scope_threshold = model.scope_threshold if scope_threshold is None else scope_threshold
+        self._judged = judged
+        self._by_features = _thresholds(model, answer_threshold, scope_threshold)
+        self._by_both = _thresholds(judged, answer_threshold, scope_threshold) if judged else self._by_features
 
-    @property
-    def answer_threshold(self) -> float:
-        """The least confidence at which this tier answers."""
-        return self._answer_threshold
+    def answer_threshold(self, retrieved: Retrieved) -> float:
+        """The least confidence at which this tier answers from these passages."""
+        return self._thresholds(retrieved).answer
 
     def answer(self, question: str, locale: str, retrieved: Retrieved) -> Answer | Refusal:
         """The answer that these passages support, else the refusal. Equal input gives equal output."""
@@ -84,15 +100,28 @@ class Answerer:
         return stale(every.passage(first), self._places(every, (first,)), every.judgement.confidence)
 
     def _weigh(self, question: Question, retrieved: Retrieved) -> _Weighed:
+        if not self._asks_the_model(retrieved):
+            evidence = gather(question, retrieved, self._reader, self._encoder)
+            return _Weighed(evidence, self._judge.judge(evidence))
+        # The features were fitted on passages in their fused order.
+        retrieved = in_fused_order(retrieved)
         evidence = gather(question, retrieved, self._reader, self._encoder)
-        return _Weighed(evidence, self._judge.judge(evidence))
+        read = [retrieved.judged.get(passage.chunk.chunk_id) for passage in retrieved.passages]
+        assert self._judged is not None, "Without the rule the features speak alone."
+        return _Weighed(evidence, with_judgements(self._judge.judge(evidence), read, self._judged))
+
+    def _asks_the_model(self, retrieved: Retrieved) -> bool:
+        return self._judged is not None and bool(retrieved.judged)
+
+    def _thresholds(self, retrieved: Retrieved) -> _Thresholds:
+        return self._by_both if self._asks_the_model(retrieved) else self._by_features
 
     def _suffices(self, weighed: _Weighed) -> bool:
-        judgement = weighed.judgement
+        judgement, least = weighed.judgement, self._thresholds(weighed.evidence.retrieved)
         return (
             bool(judgement.order)
-            and judgement.in_scope >= self._scope_threshold
-            and judgement.confidence >= self._answer_threshold
+            and judgement.in_scope >= least.scope
+            and judgement.confidence >= least.answer
             and bool(quotes(weighed.evidence, judgement))
         )
 
@@ -114,7 +143,7 @@ class Answerer:
         evidence, judgement = weighed.evidence, weighed.judgement
         if not judgement.order or (evidence.whole["covered_by_all"] == 0 and evidence.whole["dense_top"] < _UNRELATED_COSINE):
             return no_evidence()
-        if judgement.in_scope < self._scope_threshold:
+        if judgement.in_scope < self._thresholds(evidence.retrieved).scope:
             return out_of_scope(judgement.confidence)
         missing = [term for term in evidence.question.terms if evidence.weights.of[term] and not _is_covered(term, evidence)]
         return insufficient(missing, self._places(weighed, judgement.order[:_MOST_CLOSEST]), judgement.confidence)

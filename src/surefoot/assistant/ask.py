@@ -58,6 +58,8 @@ class AskParts:
     proposals: Proposals | None = None
     policy: ModelPolicy = NO_MODELS
     policy_fingerprint: str = ""
+    # Asked for with a question and not before: a model may have to be opened for it.
+    evidence_fingerprint: Callable[[], str] = lambda: ""
     level: Callable[[TenantId, Account], BudgetLevel] = lambda tenant, account: BudgetLevel.NORMAL
     freshness: FreshnessRule = FreshnessRule()
     observer: ReplyObserver | None = None
@@ -347,6 +349,7 @@ class Ask:
                 narrowing=repr((asking.where, asking.limit)),
                 question=" ".join(course.searched.split()),
                 actions=self._bindable(asking.viewer),
+                evidence_fingerprint=parts.evidence_fingerprint() if course.policy.evidence else "",
             )
         return course.key
 

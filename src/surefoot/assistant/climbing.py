@@ -188,6 +188,7 @@ class _Attempts:
         self._deadline = deadline
         self._showing = showing
         self._run = run
+        self._gate = climber._gate.of(climb.policy)
         first = climb.first
         passages = first.retrieved.passages
         self._ground = Ground(
@@ -269,7 +270,7 @@ class _Attempts:
         judged = list(listener.judged_of(draft.claims)) if listener else []
         for claim in draft.claims[len(judged) :]:
             judged.append(await self._run(partial(self._judge, claim)))
-        settled = self._climber._gate.settle(judged, self._ground)
+        settled = self._gate.settle(judged, self._ground)
         reasons = tuple(dict.fromkeys(reason for each in judged for reason in each.reasons))
         if isinstance(settled, CoreFell):
             return _Verdict((), StepOutcome.UNSUPPORTED, reasons or settled.reasons)
@@ -311,7 +312,7 @@ class _Attempts:
 
     def _judge(self, claim: DraftClaim) -> Judged:
         """The gate's verdict, and the rights and documents as they are at this moment."""
-        judged = self._climber._gate.judge(claim, self._ground)
+        judged = self._gate.judge(claim, self._ground)
         if judged.claim is None:
             return judged
         against = self._climber._standing.against(self._climb.asking.viewer, (judged.claim,))

@@ -14,6 +14,7 @@ from surefoot.domain.filters import Everything, Filter
 from surefoot.domain.identity import Viewer
 from surefoot.domain.policies import SurfacePolicy
 from surefoot.domain.routing import EscalationReason, Step, StepOutcome
+from surefoot.retrieval.rerank import Reranker
 from surefoot.retrieval.search import Retrieved
 
 
@@ -39,27 +40,29 @@ class FirstAnswer:
 class Extractive:
     """The tier without a model. Safe from many threads."""
 
-    def __init__(self, searcher: Search, answerer: Answerer, gate: Gate) -> None:
+    def __init__(self, searcher: Search, answerer: Answerer, gate: Gate, reranker: Reranker | None = None) -> None:
         self._searcher = searcher
         self._answerer = answerer
         self._gate = gate
+        self._reranker = reranker
 
     def over(self, search: Search) -> "Extractive":
         """The same tier over another search."""
-        return Extractive(search, self._answerer, self._gate)
+        return Extractive(search, self._answerer, self._gate, self._reranker)
 
     def answer(
         self, viewer: Viewer, question: str, surface: SurfacePolicy, *, where: Filter = Everything(), limit: int | None = None
     ) -> FirstAnswer:
         """The answer or refusal from the documents' own words, through the same gate as every other tier's."""
-        retrieved = self._searcher.search(viewer, question, where=where, limit=limit)
+        found = self._searcher.search(viewer, question, where=where, limit=limit)
+        retrieved = self._reranker.rerank(question, found) if self._reranker is not None and surface.evidence else found
         started = perf_counter()
         outcome = self._answerer.answer(question, viewer.locale, retrieved)
         reasons: tuple[str, ...] = ()
         if isinstance(outcome, Answer):
-            outcome, reasons = self._gated(viewer, question, outcome, retrieved)
+            outcome, reasons = self._gated(viewer, question, outcome, retrieved, self._gate.of(surface))
         else:
-            outcome = needs_clarification(question, viewer.locale, retrieved, outcome) or outcome
+            outcome = needs_clarification(question, viewer.locale, found, outcome) or outcome
         step = Step(
             tier=Tier.EXTRACTIVE,
             model="",
@@ -71,9 +74,9 @@ class Extractive:
         return FirstAnswer(question, outcome, retrieved, step, self._escalation(outcome, surface, retrieved))
 
     def _gated(
-        self, viewer: Viewer, question: str, answer: Answer, retrieved: Retrieved
+        self, viewer: Viewer, question: str, answer: Answer, retrieved: Retrieved, gate: Gate
     ) -> tuple[Answer | Refusal, tuple[str, ...]]:
-        judged = self._gate.check_answer(answer, Ground.of(question, viewer.locale, retrieved.passages))
+        judged = gate.check_answer(answer, Ground.of(question, viewer.locale, retrieved.passages))
         claims = tuple(each.claim for each in judged if each.claim is not None)
         reasons = tuple(reason for each in judged for reason in each.reasons)
         if not claims or judged[0].claim is None:
@@ -86,7 +89,8 @@ class Extractive:
             return None
         if isinstance(outcome, Answer):
             # Confidence is rounded: without a margin, an answer just at the threshold must not pass for a thin one.
-            is_thin = surface.thin_margin > 0 and outcome.confidence < self._answerer.answer_threshold + surface.thin_margin
+            threshold = self._answerer.answer_threshold(retrieved)
+            is_thin = surface.thin_margin > 0 and outcome.confidence < threshold + surface.thin_margin
             return EscalationReason.THIN_MARGIN if is_thin else None
         is_near = outcome.confidence >= surface.escalate_floor
         return (

@@ -10,12 +10,14 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from surefoot.assistant.evidence_weighing import supported
+from surefoot.assistant.evidence_windows import evidence_windows
 from surefoot.assistant.facts import Facts, Quantity, facts_of
 from surefoot.assistant.scorecard import Scorecard, ScorecardFile
 from surefoot.core.errors import MissingModel
 from surefoot.domain.lexicon import terms
 from surefoot.domain.sentences import plain, sentences
-from surefoot.ports import Encoder
+from surefoot.ports import Encoder, EvidenceModel
 
 _ENCODED_SENTENCES = 3
 _LONGEST_ENCODED_CHARACTERS = 600
@@ -72,12 +74,32 @@ def shipped_support_model() -> SupportModel:
 
 
 class Support:
-    """Scores claims against evidence. Safe from many threads."""
+    """Scores claims against evidence. Safe from many threads.
 
-    def __init__(self, encoder: Encoder, *, model: SupportModel | None = None) -> None:
-        model = model or shipped_support_model()
+    With an evidence model that has a rule for it, the model reads the claim beside the windows of the evidence that come
+    nearest, and its word joins that of the features; without one those speak alone.
+    """
+
+    def __init__(self, encoder: Encoder, *, model: SupportModel | None = None, evidence: EvidenceModel | None = None) -> None:
         self._encoder = encoder
-        self._card = Scorecard(model.support.bias, model.support.terms)
+        self._model = model or shipped_support_model()
+        self._card = Scorecard(self._model.support.bias, self._model.support.terms)
+        self._evidence = evidence
+        self._rule = evidence.rules.support if evidence is not None else None
+
+    @property
+    def threshold(self) -> float:
+        """The least score of a claim that may be shown."""
+        return self._model.threshold if self._rule is None else self._rule.threshold
+
+    @property
+    def asks_the_model(self) -> bool:
+        """Whether an evidence model has a say."""
+        return self._rule is not None
+
+    def by_features(self) -> "Support":
+        """The same score without the evidence model."""
+        return Support(self._encoder, model=self._model)
 
     def score(self, claim: str, evidence: Sequence[str], *, locale: str = "en") -> SupportScore:
         """How far the evidence, taken together, supports the claim. An exact quote scores 1; no evidence, or no claim, 0."""
@@ -91,9 +113,13 @@ class Support:
 
     def weigh(self, claim: str, evidence: Sequence[str], *, locale: str = "en") -> "tuple[SupportScore, Comparison]":
         """The score by what the claim and the evidence say, exact quote or not, and the comparison it rests on."""
-        compared = compare(plain(claim), evidence, self._encoder, locale)
-        score = min(_EXACT, self._card.probability(compared.features()))
-        return SupportScore(score, tuple(compared.reasons())), compared
+        said = plain(claim)
+        compared = compare(said, evidence, self._encoder, locale)
+        score = self._card.probability(compared.features())
+        if self._evidence is not None and self._rule is not None:
+            windows = self._evidence.claims(said, evidence_windows(said, evidence))
+            score = supported(score, windows, self._rule)
+        return SupportScore(min(_EXACT, score), tuple(compared.reasons())), compared
 
 
 def _holds_exactly(text: str, said: str) -> bool:

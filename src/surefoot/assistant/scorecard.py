@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+_NEAR_ZERO = 1e-4
+
 
 class Term(BaseModel):
     """One feature's part in a score: weight * (clip(value) - mean) / scale. Values beyond low..high count as the bound."""
@@ -52,3 +54,9 @@ def logistic(value: float) -> float:
     if value >= 0:
         return 1 / (1 + math.exp(-value))
     return math.exp(value) / (1 + math.exp(value))
+
+
+def log_odds(probability: float) -> float:
+    """The log-odds of the probability, which counts as at least 0.0001 and at most 0.9999."""
+    bounded = min(max(probability, _NEAR_ZERO), 1 - _NEAR_ZERO)
+    return math.log(bounded / (1 - bounded))

@@ -20,7 +20,7 @@ def doctor(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check settings, database, encoder model, tokenizer and each tenant's index; exit code 3 when something is wrong."""
+    """Check settings, database, both models, tokenizer and each tenant's index; exit code 3 when something is wrong."""
     with plain_errors():
         found = loaded(data_dir=data_dir)
         if settings:
@@ -77,6 +77,17 @@ def _encoder(surefoot: Surefoot) -> str:
     return f"{surefoot.encoder.fingerprint}, {vector.shape[0]} dimensions"
 
 
+def _evidence(surefoot: Surefoot) -> str:
+    """What it is used for; a file that is not the manifest's raises when the model first reads."""
+    model = surefoot.evidence
+    if model is None:
+        return f"none; evidence_model is {surefoot.settings.evidence_model!r}, features judge alone"
+    model.passages("Is the evidence model in working order?", ["It is."])
+    rules = model.rules
+    uses = {"order": surefoot.reranker is not None, "refusals": rules.answers is not None, "support": rules.support is not None}
+    return f"{model.fingerprint}, used for {', '.join(name for name, is_used in uses.items() if is_used) or 'nothing'}"
+
+
 def _tokenizer(_: Surefoot) -> str:
     from surefoot.retrieval.tokens import count_tokens
 
@@ -113,6 +124,7 @@ _CHECKS: tuple[tuple[str, Callable[[Surefoot], str]], ...] = (
     ("python", _python),
     ("database", _database),
     ("encoder", _encoder),
+    ("evidence model", _evidence),
     ("tokenizer", _tokenizer),
     ("models", _models),
     ("corpora", _corpora),

@@ -32,6 +32,15 @@ class Settings(BaseModel):
     encoder_threads: int = Field(0, ge=0, le=256, description="Threads of the encoder; 0 lets it choose.")
     query_cache_size: int = Field(4096, ge=0, description="Query vectors kept in memory.")
 
+    evidence_model: str = Field(
+        "auto", description="auto (the shipped one, as far as it is better), off, onnx, onnx:<folder> or cross-encoder:<model>."
+    )
+    rerank_weight: float | None = Field(
+        None, ge=0, le=1, description="Weight of the evidence model's word on the order; none means the model's own."
+    )
+    rerank_top: int | None = Field(None, ge=1, le=100, description="Passages that it reads at most; none means the model's own.")
+    judgement_cache_size: int = Field(16_384, ge=0, description="Judgements of passages kept in memory for equal questions.")
+
     lexical_backend: Literal["tantivy", "rank-bm25"] = Field("tantivy", description="Engine of the lexical leg.")
     fusion: Literal["convex", "rrf"] = Field("convex", description="How the two legs are merged.")
     dense_weight: float = Field(0.65, ge=0, le=1, description="Weight of the vector leg in convex fusion.")

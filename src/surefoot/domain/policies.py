@@ -37,7 +37,8 @@ class SurfacePolicy:
     without a lane is not asked. `deadline_seconds` is for the whole question. A question whose extractive confidence is
     below `escalate_floor` is refused without asking a model; an extractive answer within `thin_margin` above the threshold
     is offered to a model all the same. `second_opinion` names models that are asked of every claim of a model's draft, after the
-    gate, whether its quotes prove it; a claim that they do not find proved is not shown.
+    gate, whether its quotes prove it; a claim that they do not find proved is not shown. Without `evidence` the evidence
+    model, where there is one, is not asked: order, refusals and support go by the features alone.
     """
 
     lanes: Mapping[Tier, tuple[str, ...]] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class SurfacePolicy:
     max_claims: int = 6
     max_answer_characters: int = 1_200
     max_output_tokens: int = 800
+    evidence: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class CacheKey:
 
     `rights` names what may be read (retrieval.access.RightsFingerprints), `corpus_version` the documents and the epoch of
     their rights, `prompt_fingerprint` and `policy_fingerprint` how an answer is made, `narrowing` the filter and limit,
-    `actions` what a model may propose beside it.
+    `actions` what a model may propose beside it, `evidence_fingerprint` the evidence model that weighed it.
     """
 
     tenant: TenantId
@@ -30,6 +30,7 @@ class CacheKey:
     narrowing: str
     question: str
     actions: str = ""
+    evidence_fingerprint: str = ""
 
     def name(self) -> str:
         """One hash of all parts, each with its length, so that no two keys run into each other."""

@@ -66,6 +66,7 @@ class _Surface(_Table):
     max_claims: int = Field(default=_USUAL.max_claims, ge=1, le=50)
     max_answer_characters: int = Field(default=_USUAL.max_answer_characters, ge=1, le=50_000)
     max_output_tokens: int = Field(default=_USUAL.max_output_tokens, ge=1)
+    evidence: bool = _USUAL.evidence
 
 
 class _Budget(_Table):

@@ -26,13 +26,14 @@ class SupportJudgement:
 
 @dataclass(frozen=True, slots=True)
 class RerankRule:
-    """How relevance changes an order: the first `top` passages by (1 - weight) * fused score + weight * relevance. When the
-    first fused score leads the second by `early_exit_margin` or more, the order is taken as it is.
+    """Which passages are read, and how relevance changes their order: the first `top` by (1 - weight) * fused score + weight *
+    relevance. At weight 0 the order stays. When the first fused score leads the second by `early_exit_margin` or more, the
+    order is taken as it is.
     """
 
-    weight: float
-    top: int
-    early_exit_margin: float
+    weight: float = 0.0
+    top: int = 10
+    early_exit_margin: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +88,19 @@ class EvidenceRules:
     found to be better at it.
     """
 
-    rerank: RerankRule | None = None
+    rerank: RerankRule = RerankRule()
     answers: AnswersRule | None = None
     support: SupportRule | None = None
+
+    @property
+    def reads_passages(self) -> bool:
+        """Whether anything is made of its judgements of passages."""
+        return self.rerank.weight > 0 or self.answers is not None
+
+    @property
+    def is_useful(self) -> bool:
+        """Whether anything is made of any of its judgements."""
+        return self.reads_passages or self.support is not None
 
 
 class EvidenceModel(Protocol):

@@ -12,7 +12,7 @@ from surefoot.domain.corpora import CorpusState
 from surefoot.domain.documents import Chunk, ChunkId
 from surefoot.domain.filters import Everything, Filter, ReadAccess
 from surefoot.domain.identity import Viewer
-from surefoot.ports import ChunkIndex, Encoder, Hit, Store, Vectors
+from surefoot.ports import ChunkIndex, Encoder, Hit, PassageJudgement, Store, Vectors
 from surefoot.retrieval.access import access_of
 from surefoot.retrieval.freshness import FreshnessRule, aged, stale_reason
 from surefoot.retrieval.fusion import Fused, fuse
@@ -37,7 +37,8 @@ class Retrieved:
     """What retrieval found. `passages` are fresh and best first; `stale` are those that would have ranked among them but
     may not be answered from. `dense_rank` and `lexical_rank` give each passage's place in its leg, from 1; a passage
     outside the leg's depth is missing there. `query_vector` is `(dimensions,)` float32, unit. `dense_scores` and
-    `lexical_scores` are the whole legs' scores, best first.
+    `lexical_scores` are the whole legs' scores, best first. `judged` is what an evidence model said of the passages that it
+    read; empty when none was asked.
     """
 
     passages: tuple[Passage, ...]
@@ -50,6 +51,7 @@ class Retrieved:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     dense_scores: tuple[float, ...] = ()
     lexical_scores: tuple[float, ...] = ()
+    judged: Mapping[ChunkId, PassageJudgement] = field(default_factory=dict)
 
 
 class Searcher:

@@ -10,11 +10,12 @@ from surefoot.assistant.gate.quotes import Found, find
 from surefoot.assistant.gate.rules import Broken, Rule, departed, in_order, smuggled
 from surefoot.assistant.gate.selection import CoreFell, Selection
 from surefoot.assistant.gate.tokens import names_in
-from surefoot.assistant.groundedness import Comparison, Support, shipped_support_model
+from surefoot.assistant.groundedness import Comparison, Support
 from surefoot.domain.answers import Answer, Citation, Claim, Passage, cite
 from surefoot.domain.drafts import DraftCitation, DraftClaim, Judged
 from surefoot.domain.languages import language_of
 from surefoot.domain.lexicon import primary_language, terms
+from surefoot.domain.policies import SurfacePolicy
 from surefoot.domain.sentences import plain, sentences
 
 _SHOWN_WORD_CHARACTERS = 40
@@ -49,13 +50,20 @@ class Ground:
 class Gate:
     """Judges claims; knows nothing but the ground it is given. Safe from many threads.
 
-    `threshold` is the least support, 0..1, of a claim that is not its quote word for word; that of the shipped support model
-    unless another is given.
+    `threshold` is the least support, 0..1, of a claim that is not its quote word for word; that of the support score unless
+    another is given.
     """
 
     def __init__(self, support: Support, *, threshold: float | None = None) -> None:
         self._support = support
-        self._threshold = shipped_support_model().threshold if threshold is None else threshold
+        self._given = threshold
+        self._threshold = support.threshold if threshold is None else threshold
+
+    def of(self, surface: SurfacePolicy) -> "Gate":
+        """The gate of the surface: one that is not to ask the evidence model scores support by features alone."""
+        if surface.evidence or not self._support.asks_the_model:
+            return self
+        return Gate(self._support.by_features(), threshold=self._given)
 
     def judge(self, claim: DraftClaim, ground: Ground) -> Judged:
         """The verdict on one claim of a model. The encoder is asked only about claims that break no rule that costs less."""

@@ -1,0 +1,110 @@
+"""The order of passages after a model has read the best of them beside the question: its word mixed with the fused score."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
+from time import perf_counter
+
+from surefoot.domain.answers import Passage
+from surefoot.domain.documents import ChunkId
+from surefoot.ports import EvidenceModel, PassageJudgement, RerankRule
+from surefoot.retrieval.search import Retrieved
+
+
+def mixed(fused: Sequence[float], relevance: Sequence[float], *, weight: float) -> list[int]:
+    """The places, from 0, in the new order: best (1 - weight) * fused + weight * relevance first, ties as they were.
+
+    `relevance` is that of the first places; those after it were not read and follow unchanged. Every place comes once.
+    """
+    keys = [(1 - weight) * score + weight * found for score, found in zip(fused, relevance, strict=False)]
+    return [*sorted(range(len(keys)), key=lambda place: -keys[place]), *range(len(keys), len(fused))]
+
+
+def is_settled(fused: Sequence[float], *, margin: float) -> bool:
+    """Whether the first passage leads the second by the margin or more; one passage alone leads nobody."""
+    return len(fused) > 1 and fused[0] - fused[1] >= margin
+
+
+class Reranker:
+    """Reads the best passages of a search with the evidence model and mixes its word into their order. Safe from many threads.
+
+    It is given what a viewer's own search found, and reads nothing else. Judgements are kept by question and chunk: a chunk's
+    id is made of its tenant, its document and all of its text, so that no other tenant, and no later text, comes upon them; who
+    asks for a chunk has just been given it by a search that keeps to their rights. At most `cache_size` are kept.
+    """
+
+    def __init__(self, model: EvidenceModel, *, rule: RerankRule, cache_size: int = 4096) -> None:
+        self._model = model
+        self._rule = rule
+        self._cache_size = cache_size
+        self._kept: OrderedDict[tuple[str, str, ChunkId], PassageJudgement] = OrderedDict()
+        self._lock = Lock()
+
+    @property
+    def rule(self) -> RerankRule:
+        """What is read, and how much it weighs."""
+        return self._rule
+
+    def rerank(self, question: str, retrieved: Retrieved) -> Retrieved:
+        """The same passages, the first `top` of the fresh ones in mixed order, and what the model said of those it read.
+
+        Scores stay the fused ones. When the first passage leads by the early exit's margin the order stays, and the model reads
+        that one at most. Stale passages are read as well, where there are any, so that they are weighed alike; they keep
+        their order.
+        """
+        started = perf_counter()
+        fused = [passage.score for passage in retrieved.passages]
+        is_clear = is_settled(fused, margin=self._rule.early_exit_margin) and not retrieved.stale
+        depth = self._depth(is_clear=is_clear)
+        fresh, stale = retrieved.passages[:depth], retrieved.stale[:depth]
+        judged = self._judged(question, (*fresh, *stale))
+        passages = retrieved.passages
+        if not is_clear:
+            relevance = [judged[passage.chunk.chunk_id].relevance for passage in fresh]
+            passages = tuple(passages[place] for place in mixed(fused, relevance, weight=self._rule.weight))
+        timings = {**retrieved.timings_ms, "evidence": round((perf_counter() - started) * 1000, 3)}
+        return replace(retrieved, passages=passages, judged=judged, timings_ms=timings)
+
+    def _depth(self, *, is_clear: bool) -> int:
+        if is_clear:
+            return 1 if self._model.rules.answers is not None else 0
+        return self._rule.top
+
+    def _judged(self, question: str, passages: Sequence[Passage]) -> Mapping[ChunkId, PassageJudgement]:
+        """The judgement of each passage; only those that are not kept are read."""
+        fingerprint = self._model.fingerprint
+        keys = {passage.chunk.chunk_id: (fingerprint, question, passage.chunk.chunk_id) for passage in passages}
+        with self._lock:
+            found = {chunk: self._kept[key] for chunk, key in keys.items() if key in self._kept}
+            for chunk in found:
+                self._kept.move_to_end(keys[chunk])
+        unread = [passage.chunk for passage in passages if passage.chunk.chunk_id not in found]
+        if unread:
+            judgements = self._model.passages(question, [chunk.encoder_text() for chunk in unread])
+            fresh = {chunk.chunk_id: judgement for chunk, judgement in zip(unread, judgements, strict=True)}
+            found |= fresh
+            with self._lock:
+                self._kept |= {keys[chunk]: judgement for chunk, judgement in fresh.items()}
+                while len(self._kept) > self._cache_size:
+                    self._kept.popitem(last=False)
+        return found
+
+
+def reranker_of(model: EvidenceModel | None, *, weight: float | None, top: int | None, cache_size: int) -> Reranker | None:
+    """The model's reranker, by its own rule where no other is given; None without a model, and when nothing is made of what it
+    says of passages.
+    """
+    if model is None:
+        return None
+    own = model.rules.rerank
+    rule = replace(own, weight=own.weight if weight is None else weight, top=own.top if top is None else top)
+    if rule.weight == 0 and model.rules.answers is None:
+        return None
+    return Reranker(model, rule=rule, cache_size=cache_size)
+
+
+def in_fused_order(retrieved: Retrieved) -> Retrieved:
+    """The same passages by their fused scores, as the search gave them."""
+    ordered = sorted(retrieved.passages, key=lambda passage: (-passage.score, passage.chunk.chunk_id))
+    return replace(retrieved, passages=tuple(ordered))
