@@ -9,12 +9,12 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from surefoot.assistant.groundedness import Support, shipped_support_model
+from surefoot.assistant.groundedness import Support
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import EXIT_GATE_FAILED, JsonOption, plain_errors, print_json, print_line
 from surefoot.cli.ingest import ingest_path
 from surefoot.cli.models import ModelOption, policy_of_model
-from surefoot.cli.scratch import TENANT, VIEWER, default_cache, question_bar, scratch, trial
+from surefoot.cli.scratch import TENANT, VIEWER, default_cache, evidence_facts, question_bar, scratch, trial
 from surefoot.domain.answers import Passage
 from surefoot.domain.documents import ChunkId
 from surefoot.domain.identity import TenantId
@@ -73,6 +73,10 @@ CacheOption = Annotated[
     Path | None,
     typer.Option("--cache", file_okay=False, help="Folder of remembered chunk vectors; default: the user's cache folder."),
 ]
+EvidenceOption = Annotated[
+    str | None,
+    typer.Option("--evidence-model", help="on (the shipped one), off, or a value of the setting; default: the setting."),
+]
 FloorOption = Annotated[
     float | None,
     typer.Option("--escalate-floor", min=0, max=1, help="With --model: least confidence at which it is asked."),
@@ -90,6 +94,7 @@ def retrieval(
     leg_depth: DepthOption = None,
     lexical_backend: BackendOption = None,
     chunk_tokens: TokensOption = None,
+    evidence_model: EvidenceOption = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,6 +105,7 @@ def retrieval(
         "leg_depth": leg_depth,
         "lexical_backend": lexical_backend,
         "chunk_tokens": chunk_tokens,
+        "evidence_model": evidence_setting(evidence_model),
     }
     with plain_errors():
         load_sections(sections)
@@ -110,7 +116,7 @@ def retrieval(
         ):
 
             def search(question: str) -> tuple[Passage, ...]:
-                return ready.surefoot.searcher.search(VIEWER, question, limit=retrieval_run.DEPTH).passages
+                return _ranked(ready.surefoot, question)
 
             rankings, left_out = retrieval_run.rank_all(search, asked, ready.chunks, progress=tell)
             found = retrieval_run.summarise(rankings, left_out)
@@ -134,6 +140,7 @@ def answers(
     chunk_tokens: TokensOption = None,
     model: ModelOption = None,
     escalate_floor: FloorOption = None,
+    evidence_model: EvidenceOption = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -143,6 +150,7 @@ def answers(
         "dense_weight": dense_weight,
         "lexical_backend": lexical_backend,
         "chunk_tokens": chunk_tokens,
+        "evidence_model": evidence_setting(evidence_model),
     }
     with plain_errors():
         load_sections(sections)
@@ -170,19 +178,21 @@ def answers(
 
 
 @app.command()
-def groundedness(pairs: PairsOption, limit: LimitOption = None, as_json: JsonOption = False) -> None:
+def groundedness(
+    pairs: PairsOption, limit: LimitOption = None, evidence_model: EvidenceOption = None, as_json: JsonOption = False
+) -> None:
     """Balanced accuracy, F1 and AUROC of the support score that decides whether a claim may be shown."""
     with plain_errors():
         rows = _sample(load_groundedness_pairs(pairs), limit)
-        with scratch(default_cache()) as surefoot, question_bar("scoring") as tell:
-            model = shipped_support_model()
-            support = Support(surefoot.encoder, model=model)
+        chosen = evidence_setting(evidence_model)
+        with scratch(default_cache(), evidence_model=chosen) as surefoot, question_bar("scoring") as tell:
+            support = Support(surefoot.encoder, evidence=surefoot.evidence)
 
             def score(claim: str, evidence: Sequence[str]) -> float:
                 return support.score(claim, evidence).score
 
-            found = groundedness_run.run(score, rows, threshold=model.threshold, progress=tell)
-            facts = {"pairs_file": str(pairs), "encoder": surefoot.encoder.fingerprint}
+            found = groundedness_run.run(score, rows, threshold=support.threshold, progress=tell)
+            facts = {"pairs_file": str(pairs), "encoder": surefoot.encoder.fingerprint, **evidence_facts(surefoot)}
     if as_json:
         print_json(report.as_json(found, facts))
     else:
@@ -272,6 +282,17 @@ def _judged(judgement: golden.Judgement, asked: Asked) -> dict[str, object]:
         "drafts": [str(step.outcome) for step in asked.drafts],
         "leaked": list(judgement.leaked),
     }
+
+
+def evidence_setting(choice: str | None) -> str | None:
+    """The value of the setting `evidence_model` that the option means; None leaves the setting as it is."""
+    return "onnx" if choice == "on" else choice
+
+
+def _ranked(surefoot: Surefoot, question: str) -> tuple[Passage, ...]:
+    """The passages in the order in which the product hands them on: with the evidence model's word, where it has one."""
+    found = surefoot.searcher.search(VIEWER, question, limit=retrieval_run.DEPTH)
+    return (surefoot.reranker.rerank(question, found) if surefoot.reranker else found).passages
 
 
 def _ask_without(surefoot: Surefoot, question: str, without: frozenset[ChunkId]) -> Asked:

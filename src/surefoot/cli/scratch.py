@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -65,6 +65,7 @@ def trial(
             "chunks": report.chunks,
             "newly_encoded_chunks": newly,
             "encoder": encoder.fingerprint,
+            **evidence_facts(surefoot),
             "lexical_backend": settings.lexical_backend,
             "fusion": settings.fusion,
             "dense_weight": settings.dense_weight,
@@ -79,6 +80,19 @@ def trial(
             soft_wrap=True,
         )
         yield Trial(surefoot, chunks, facts)
+
+
+def evidence_facts(surefoot: Surefoot) -> dict[str, object]:
+    """Which evidence model has a say, and for what; None where the features are alone."""
+    model, reranker = surefoot.evidence, surefoot.reranker
+    if model is None:
+        return {"evidence_model": None}
+    return {
+        "evidence_model": model.fingerprint,
+        "rerank": asdict(reranker.rule) if reranker else None,
+        "judges_answers": model.rules.answers is not None,
+        "judges_support": model.rules.support is not None,
+    }
 
 
 def _open_to_everyone(surefoot: Surefoot) -> None:
