@@ -102,7 +102,7 @@ READS: dict[str, Probe] = {
     "RunRepository.plan": lambda s, t: s.work.runs.plan(t, "run_a"),
     "RunRepository.approvals": lambda s, t: s.work.runs.approvals(t, "run_a"),
     "RunRepository.decisions": lambda s, t: s.work.runs.decisions(t, "run_a"),
-    "RunRepository.attempts": lambda s, t: s.work.runs.attempts(t, "run_a"),
+    "RunRepository.attempts": lambda s, t: [s.work.runs.attempts(t, f"run_{name}") for name in "ab"],
     "RunRepository.receipt": lambda s, t: s.work.runs.receipt(t, "run_a"),
     "RunRepository.cap_used": lambda s, t: s.work.runs.cap_used(t, SANDBOX, "nudges", "usr_1", since=TODAY),
     "RunRepository.switched_off": lambda s, t: s.work.runs.switched_off(t, SANDBOX, "schedule_nudge"),
@@ -166,12 +166,17 @@ WRITES: dict[str, Probe] = {
     "RunRepository.add_approval": lambda s, t: s.work.runs.add_approval(t, approval("a", "intruder")),
     "RunRepository.add_decision": lambda s, t: s.work.runs.add_decision(t, decision("a")),
     "RunRepository.add_attempt": lambda s, t: s.work.runs.add_attempt(t, attempt("a", 7)),
+    "RunRepository.begin_attempt": lambda s, t: s.work.runs.begin_attempt(t, attempt("b", 7), "worker", until=TOMORROW),
+    "RunRepository.end_attempt": lambda s, t: s.work.runs.end_attempt(t, attempt("a", 1, outcome="done")),
     "RunRepository.put_receipt": lambda s, t: s.work.runs.put_receipt(t, receipt("a", undo_handle="overwritten")),
     "RunRepository.hold_caps": lambda s, t: s.work.runs.hold_caps(t, SANDBOX, "run_c", [hold(most=9)], now=NOW),
     "RunRepository.settle_caps": lambda s, t: s.work.runs.settle_caps(t, "run_a", committed=False),
     "RunRepository.refund_caps": lambda s, t: s.work.runs.refund_caps(t, "run_b"),
     "RunRepository.enqueue": lambda s, t: s.work.runs.enqueue(t, "run_c", due_at=TODAY),
     "RunRepository.lease_due": lambda s, t: s.work.runs.lease_due(t, "intruder", now=NOW, until=TOMORROW),
+    "RunRepository.lease": lambda s, t: s.work.runs.lease(t, "run_a", "intruder", now=NOW, until=TOMORROW),
+    "RunRepository.lease_review": lambda s, t: s.work.runs.lease_review(t, "intruder", now=NOW, until=TOMORROW),
+    "RunRepository.end_review": lambda s, t: s.work.runs.end_review(t, "intruder", due_at=TOMORROW),
     "RunRepository.postpone": lambda s, t: s.work.runs.postpone(t, "run_b", "worker", due_at=TOMORROW),
     "RunRepository.dequeue": lambda s, t: s.work.runs.dequeue(t, "run_a"),
     "RunRepository.set_switch": lambda s, t: s.work.runs.set_switch(
@@ -193,7 +198,7 @@ WRITES: dict[str, Probe] = {
 }
 # These need a world in which the write is a change.
 NEW_TENANTS = {"TenantRepository.create"}
-HELD_LEASES = {"CorpusRepository.release"}
+HELD_LEASES = {"CorpusRepository.release", "RunRepository.end_review"}
 
 
 def _generation(tenant: TenantId) -> int:
@@ -228,6 +233,7 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
         work.samples.add(tenant, sample(0, record={"of": tenant}))
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
+            work.runs.lease_review(tenant, "intruder", now=TODAY, until=NOW)
         work.commit()
     store.vectors.put(tenant, "encoder", {"h": np.full(2, _generation(tenant), dtype=np.float32)})
     for number in range(_generation(tenant)):
@@ -267,6 +273,7 @@ def _observe(store: Store, tenant: TenantId) -> dict[str, object]:
         seen["the lease is free"] = _lease_is_free(scene, tenant)
         seen["the crossing is new"] = scene.work.meters.mark_crossed(tenant, meter(), "warn")
         seen["the run that is due"] = scene.work.runs.lease_due(tenant, "probe", now=NOW, until=TOMORROW)
+        seen["the review is due"] = scene.work.runs.lease_review(tenant, "probe", now=NOW, until=TOMORROW)
         seen["the worker has its run"] = scene.work.runs.postpone(tenant, "run_b", "worker", due_at=TOMORROW)
         return seen
 

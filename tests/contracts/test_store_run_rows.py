@@ -135,6 +135,34 @@ def test_decisions_added_at_once_are_all_kept(runs: Store) -> None:
         assert sorted(str(row.facts["number"]) for row in work.runs.decisions(ACME, "run_a")) == [str(n) for n in range(THREADS)]
 
 
+def test_an_attempt_is_begun_only_under_the_lease_it_was_given_for(runs: Store) -> None:
+    until = NOW + timedelta(minutes=1)
+    with runs.begin() as work:
+        assert work.runs.begin_attempt(ACME, attempt("a", 1), "v", until=until) is False
+        work.runs.enqueue(ACME, "run_a", due_at=NOW)
+        assert work.runs.begin_attempt(ACME, attempt("a", 1), "v", until=until) is False
+        assert work.runs.lease(ACME, "run_a", "v", now=NOW, until=until)
+        assert work.runs.begin_attempt(ACME, attempt("a", 1), "w", until=until) is False
+        assert work.runs.begin_attempt(ACME, attempt("a", 1), "v", until=until + INSTANT) is False
+        assert work.runs.begin_attempt(ACME, replace(attempt("a", 1), at=until), "v", until=until) is False
+        assert work.runs.attempts(ACME, "run_a") == []
+        assert work.runs.begin_attempt(ACME, replace(attempt("a", 1), at=until - INSTANT), "v", until=until) is True
+        assert [each.number for each in work.runs.attempts(ACME, "run_a")] == [1]
+        work.commit()
+    with runs.begin() as work, pytest.raises(Conflict):
+        work.runs.begin_attempt(ACME, attempt("a", 1), "v", until=until)
+
+
+def test_an_attempt_ends_with_what_came_of_it_and_another_is_as_it_was(runs: Store) -> None:
+    with runs.begin() as work:
+        for number in (1, 2):
+            work.runs.add_attempt(ACME, replace(attempt("a", number, outcome="sent"), status=0))
+        work.runs.end_attempt(ACME, replace(attempt("a", 2, outcome="done"), status=200))
+        work.runs.end_attempt(ACME, attempt("a", 3, outcome="never begun"))
+        found = [(each.number, each.outcome, each.status) for each in work.runs.attempts(ACME, "run_a")]
+    assert found == [(1, "sent", 0), (2, "done", 200)]
+
+
 def test_attempts_come_back_by_number_and_each_is_made_once(runs: Store) -> None:
     with runs.begin() as work:
         for row in (attempt("a", 10), attempt("a", 2), attempt("b", 1)):

@@ -374,3 +374,39 @@ def test_autonomy_is_what_was_last_set(store: Store) -> None:
             work.runs.set_autonomy(ACME, "nudge", level, reason="Evidence.", now=NOW)
             assert work.runs.autonomy(ACME, "nudge") is level
         assert work.runs.autonomy(ACME, "pin") is None
+
+
+def test_a_waiting_run_is_leased_by_name_while_nobody_has_it(store: Store) -> None:
+    _created(store, run("a"), run("b"))
+    with store.begin() as work:
+        assert work.runs.lease(ACME, "run_a", "v", now=NOW, until=LATER) is False, "it does not wait"
+        work.runs.enqueue(ACME, "run_a", due_at=NOW)
+        assert work.runs.lease(ACME, "run_a", "v", now=NOW, until=LATER) is True
+        assert work.runs.lease(ACME, "run_a", "w", now=LATER - INSTANT, until=LATER) is False
+        assert work.runs.lease_due(ACME, "w", now=LATER - INSTANT, until=LATER) is None
+        assert work.runs.lease(ACME, "run_a", "w", now=LATER, until=LATER + INSTANT) is True
+
+
+def test_a_tenants_actions_are_reviewed_by_one_at_a_time_and_when_it_is_due(store: Store) -> None:
+    with store.begin() as work:
+        assert work.runs.lease_review(ACME, "v", now=NOW, until=LATER) is True
+        assert work.runs.lease_review(ACME, "w", now=LATER - INSTANT, until=LATER) is False
+        assert work.runs.lease_review(GLOBEX, "w", now=NOW, until=LATER) is True
+        assert work.runs.lease_review(ACME, "w", now=LATER, until=LATER + INSTANT) is True, "v died"
+        work.runs.end_review(ACME, "v", due_at=NOW)
+        assert work.runs.lease_review(ACME, "v", now=LATER, until=LATER) is False, "v has not the lease any more"
+        work.runs.end_review(ACME, "w", due_at=LATER + INSTANT)
+        assert work.runs.lease_review(ACME, "v", now=LATER, until=LATER) is False
+        assert work.runs.lease_review(ACME, "v", now=LATER + INSTANT, until=LATER + 2 * INSTANT) is True
+        work.commit()
+
+
+def test_of_many_who_would_review_at_once_one_does(store: Store) -> None:
+    def lease(number: int) -> bool:
+        with store.begin() as work:
+            won = work.runs.lease_review(ACME, f"worker {number}", now=NOW, until=LATER)
+            work.commit()
+        return won
+
+    with ThreadPoolExecutor(THREADS) as threads:
+        assert sum(threads.map(lease, range(THREADS))) == 1

@@ -63,11 +63,14 @@ class AutonomyLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnattendedAfter:
-    """The evidence from the log that unattended runs need."""
+    """The evidence from the log that unattended runs need. With `fairness_parity` people must have done what the agent proposed
+    in at least the share `min_parity` of cases, at the lower end of its interval.
+    """
 
     weeks: int
     max_reversal_rate: float
     fairness_parity: bool
+    min_parity: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)

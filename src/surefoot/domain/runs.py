@@ -121,7 +121,8 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One intended effect. `maker` is who wants it (a viewer's user id), `agent` is set when it was proposed for them.
+    """One intended effect. `maker` is who wants it (a viewer's user id), `account` what their token states to be their
+    account (empty when it states none); `agent` is set when the run was proposed for them.
     `reason` says why it was offered and `citations` are the chunk ids it rests on. `trace_id` joins it to the question it was
     offered beside, asked on `surface`; both are empty when nobody asked. `version` counts changes of the row.
     """
@@ -148,6 +149,7 @@ class Run:
     citations: tuple[str, ...] = ()
     not_before: datetime | None = None
     undone_by: str = ""
+    account: str = ""
     trace_id: str = ""
     surface: str = ""
     version: int = 1
@@ -239,9 +241,15 @@ class DecisionRecord:
     at: datetime
 
 
+# The outcome of an attempt that was begun and of which nothing more is known: it may have reached the host.
+SENT = "sent"
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call to the host. All attempts of one run carry the same delivery id, by which the host knows them as one."""
+    """One call to the host, written down before it is made: its outcome is `SENT` until the answer is there. All attempts of
+    one run carry the same delivery id, by which the host knows them as one.
+    """
 
     run_id: str
     number: int
@@ -349,10 +357,18 @@ class HostUnknown:
 
 
 @dataclass(frozen=True, slots=True)
+class HostAccepted:
+    """The host has taken the delivery on and will say later what became of it, by a signed callback or when asked (202)."""
+
+    status: int = 202
+    retry_after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HostNever:
     """The host has never seen the run: certainly no effect."""
 
     status: int = 404
 
 
-HostReply = HostDone | HostStale | HostRejected | HostUnknown | HostNever
+HostReply = HostDone | HostStale | HostRejected | HostAccepted | HostUnknown | HostNever

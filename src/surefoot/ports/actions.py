@@ -73,7 +73,19 @@ class RunRepository(Protocol):
 
     def decisions(self, tenant: TenantId, run_id: str) -> list[DecisionRecord]: ...
 
-    def add_attempt(self, tenant: TenantId, attempt: Attempt) -> None: ...
+    def begin_attempt(self, tenant: TenantId, attempt: Attempt, owner: str, *, until: datetime) -> bool:
+        """The attempt is written down, for whoever has leased the run until exactly then; False, with nothing changed, when that
+        lease was lost or is over at the attempt's moment. Raises Conflict when an attempt has this number.
+        """
+        ...
+
+    def end_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
+        """The attempt of this number has this outcome and status; without one nothing changes."""
+        ...
+
+    def add_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
+        """Raises Conflict when an attempt has this number."""
+        ...
 
     def attempts(self, tenant: TenantId, run_id: str) -> list[Attempt]: ...
 
@@ -111,6 +123,10 @@ class RunRepository(Protocol):
         """
         ...
 
+    def lease(self, tenant: TenantId, run_id: str, owner: str, *, now: datetime, until: datetime) -> bool:
+        """The waiting run is `owner`'s until then; False when it does not wait, or is somebody's whose lease still holds."""
+        ...
+
     def postpone(self, tenant: TenantId, run_id: str, owner: str, *, due_at: datetime) -> bool:
         """The owner gives the run back for later; False when the lease is not the owner's any more."""
         ...
@@ -131,6 +147,14 @@ class RunRepository(Protocol):
 
     def autonomy(self, tenant: TenantId, action: str) -> AutonomyLevel | None:
         """The level the log has earned the action; None before any was set."""
+        ...
+
+    def lease_review(self, tenant: TenantId, owner: str, *, now: datetime, until: datetime) -> bool:
+        """True for one caller alone: a review of the tenant's actions is due, and is `owner`'s until then."""
+        ...
+
+    def end_review(self, tenant: TenantId, owner: str, *, due_at: datetime) -> None:
+        """The owner's review is over and the next is due then; without the lease nothing changes."""
         ...
 
 

@@ -58,6 +58,22 @@ class MemoryPlans:
     def decisions(self, tenant: TenantId, run_id: str) -> list[DecisionRecord]:
         return list(self._transaction.read(tenant).decisions.get(run_id, ()))
 
+    def begin_attempt(self, tenant: TenantId, attempt: Attempt, owner: str, *, until: datetime) -> bool:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).run_queue.get(attempt.run_id)
+            if row is None or (row.owner, row.leased_until) != (owner, until) or until <= attempt.at:
+                return False
+            self.add_attempt(tenant, attempt)
+            return True
+
+    def end_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
+        with self._transaction.write():
+            place = (attempt.run_id, attempt.number)
+            begun = self._transaction.read(tenant).attempts.get(place)
+            if begun is not None:
+                ended = replace(begun, outcome=attempt.outcome, status=attempt.status)
+                self._transaction.table(tenant, "attempts")[place] = ended
+
     def add_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
         with self._transaction.write():
             self._known(tenant, attempt.run_id)

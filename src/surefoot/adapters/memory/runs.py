@@ -82,6 +82,14 @@ class MemoryRuns(MemoryPlans, MemoryCaps):
             self._transaction.table(tenant, "run_queue")[run_id] = WaitingRun(due_at, owner, until)
             return self.get(tenant, run_id)
 
+    def lease(self, tenant: TenantId, run_id: str, owner: str, *, now: datetime, until: datetime) -> bool:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).run_queue.get(run_id)
+            if row is None or not _is_free(row, now):
+                return False
+            self._transaction.table(tenant, "run_queue")[run_id] = WaitingRun(row.due_at, owner, until)
+            return True
+
     def postpone(self, tenant: TenantId, run_id: str, owner: str, *, due_at: datetime) -> bool:
         with self._transaction.write():
             row = self._transaction.read(tenant).run_queue.get(run_id)
@@ -112,6 +120,20 @@ class MemoryRuns(MemoryPlans, MemoryCaps):
 
     def autonomy(self, tenant: TenantId, action: str) -> AutonomyLevel | None:
         return self._transaction.read(tenant).autonomy.get(action)
+
+    def lease_review(self, tenant: TenantId, owner: str, *, now: datetime, until: datetime) -> bool:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).review or WaitingRun(now)
+            if row.due_at > now or not _is_free(row, now):
+                return False
+            self._transaction.change(tenant, review=WaitingRun(row.due_at, owner, until))
+            return True
+
+    def end_review(self, tenant: TenantId, owner: str, *, due_at: datetime) -> None:
+        with self._transaction.write():
+            row = self._transaction.read(tenant).review
+            if row is not None and row.leased_until is not None and row.owner == owner:
+                self._transaction.change(tenant, review=WaitingRun(due_at))
 
 
 def _in_the_way(run: Run, others: Collection[Run]) -> Iterator[Run]:

@@ -81,7 +81,7 @@ class CapRow:
 
 @dataclass(frozen=True, slots=True)
 class WaitingRun:
-    """A run that waits for a worker, and who has it until when."""
+    """A run, or a tenant's review, that waits for a worker, and who has it until when."""
 
     due_at: datetime
     owner: str = ""
@@ -117,6 +117,7 @@ class TenantTables:
     run_queue: dict[str, WaitingRun] = field(default_factory=dict)
     switches: dict[tuple[Env, str], str] = field(default_factory=dict)
     autonomy: dict[str, AutonomyLevel] = field(default_factory=dict)
+    review: WaitingRun | None = None
     audit: dict[int, AuditRow] = field(default_factory=dict)
     feedback: dict[str, Feedback] = field(default_factory=dict)
     live_samples: dict[str, LiveSample] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BindParameter, Executable, Row, Table, bindparam, func, insert, select, update
 
 from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime
-from surefoot.adapters.sql.schema.runs import approvals, attempts, decisions, plans, receipts, runs
+from surefoot.adapters.sql.schema.runs import approvals, attempts, decisions, plans, receipts, run_queue, runs
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.adapters.sql.upsert import inserting
 from surefoot.core.errors import Conflict
@@ -54,6 +54,22 @@ _LOCK_RUN = select(runs.c.run_id).where(*_of(runs)).with_for_update(key_share=Tr
 _NEXT = select(func.coalesce(func.max(decisions.c.number), 0) + 1).where(*_of(decisions))
 _DECISIONS = select(*_columns(decisions)).where(*_of(decisions)).order_by(decisions.c.number)
 _ATTEMPTS = select(*_columns(attempts)).where(*_of(attempts)).order_by(attempts.c.number)
+# A write, so that nobody takes the lease away before the attempt it protects is committed.
+_HOLD_LEASE = (
+    update(run_queue)
+    .where(
+        *_of(run_queue),
+        run_queue.c.owner == bindparam("worker"),
+        run_queue.c.leased_until == bindparam("until", type_=UtcDateTime()),
+        run_queue.c.leased_until > bindparam("now", type_=UtcDateTime()),
+    )
+    .values(owner=bindparam("worker"))
+)
+_END_ATTEMPT = (
+    update(attempts)
+    .where(*_of(attempts), attempts.c.number == bindparam("at_number"))
+    .values(outcome=bindparam("now_outcome"), status=bindparam("now_status"))
+)
 _RECEIPT = select(*_columns(receipts)).where(*_of(receipts))
 
 
@@ -134,6 +150,19 @@ class SqlPlans:
     def decisions(self, tenant: TenantId, run_id: str) -> list[DecisionRecord]:
         rows = self._transaction.read().execute(_DECISIONS, {"tenant": tenant, "run": run_id})
         return [_decision(row) for row in rows]
+
+    def begin_attempt(self, tenant: TenantId, attempt: Attempt, owner: str, *, until: datetime) -> bool:
+        lease = {"tenant": tenant, "run": attempt.run_id, "worker": owner, "until": until, "now": attempt.at}
+        with self._transaction.write() as connection:
+            if connection.execute(_HOLD_LEASE, lease).rowcount != 1:
+                return False
+            connection.execute(insert(attempts), _values(tenant, attempt))
+            return True
+
+    def end_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
+        named = {"tenant": tenant, "run": attempt.run_id, "at_number": attempt.number}
+        with self._transaction.write() as connection:
+            connection.execute(_END_ATTEMPT, named | {"now_outcome": attempt.outcome, "now_status": attempt.status})
 
     def add_attempt(self, tenant: TenantId, attempt: Attempt) -> None:
         with self._transaction.write() as connection:

@@ -33,6 +33,11 @@ _LEASE = (
     .returning(run_queue.c.run_id)
 )
 _NAMED = (run_queue.c.tenant_id == TENANT, run_queue.c.run_id == bindparam("run"))
+_LEASE_ONE = (
+    update(run_queue)
+    .where(*_NAMED, or_(run_queue.c.leased_until.is_(None), run_queue.c.leased_until <= _NOW))
+    .values(owner=bindparam("worker"), leased_until=bindparam("until", type_=UtcDateTime()))
+)
 _POSTPONE = (
     update(run_queue)
     .where(*_NAMED, run_queue.c.owner == bindparam("worker"))
@@ -57,6 +62,11 @@ class SqlRunQueue:
         with self._transaction.write() as connection:
             row = {"tenant_id": tenant, "run_id": run_id, "due_at": due_at}
             connection.execute(_enqueue(self._transaction.dialect), row)
+
+    def lease(self, tenant: TenantId, run_id: str, owner: str, *, now: datetime, until: datetime) -> bool:
+        with self._transaction.write() as connection:
+            values = {"tenant": tenant, "run": run_id, "worker": owner, "now": now, "until": until}
+            return connection.execute(_LEASE_ONE, values).rowcount == 1
 
     def postpone(self, tenant: TenantId, run_id: str, owner: str, *, due_at: datetime) -> bool:
         with self._transaction.write() as connection:

@@ -1,12 +1,12 @@
-"""Per action: whether a person switched it off, and how far the agent may go by itself."""
+"""Per action: whether a person switched it off, and how far the agent may go by itself; and who is reviewing that."""
 
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Executable, Table, bindparam, or_, select, true
+from sqlalchemy import Executable, Table, bindparam, or_, select, true, update
 
-from surefoot.adapters.sql.schema.columns import TENANT
-from surefoot.adapters.sql.schema.runs import autonomy, switches
+from surefoot.adapters.sql.schema.columns import TENANT, UtcDateTime
+from surefoot.adapters.sql.schema.runs import autonomy, reviews, switches
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.adapters.sql.upsert import inserting
 from surefoot.domain.actions import AutonomyLevel, Env
@@ -26,6 +26,26 @@ _OFF = (
     .limit(1)
 )
 _LEVEL = select(autonomy.c.level).where(autonomy.c.tenant_id == TENANT, autonomy.c.action == bindparam("action"))
+_END_REVIEW = (
+    update(reviews)
+    .where(reviews.c.tenant_id == TENANT, reviews.c.owner == bindparam("worker"))
+    .values(due_at=bindparam("due", type_=UtcDateTime()), owner=None, leased_until=None)
+)
+
+
+@cache
+def _lease_review(dialect: str) -> Executable:
+    """The first review is due at once; a later one when its time has come and nobody is at it."""
+    now = bindparam("now", type_=UtcDateTime())
+    new = inserting(reviews, dialect).values(
+        tenant_id=TENANT, due_at=now, owner=bindparam("worker"), leased_until=bindparam("until", type_=UtcDateTime())
+    )
+    is_free = or_(reviews.c.leased_until.is_(None), reviews.c.leased_until <= now)
+    return new.on_conflict_do_update(
+        index_elements=["tenant_id"],
+        set_={"owner": new.excluded.owner, "leased_until": new.excluded.leased_until},
+        where=(reviews.c.due_at <= now) & is_free,
+    ).returning(reviews.c.owner)
 
 
 @cache
@@ -66,3 +86,12 @@ class SqlSwitches:
     def autonomy(self, tenant: TenantId, action: str) -> AutonomyLevel | None:
         level = self._transaction.read().execute(_LEVEL, {"tenant": tenant, "action": action}).scalar_one_or_none()
         return None if level is None else AutonomyLevel(level)
+
+    def lease_review(self, tenant: TenantId, owner: str, *, now: datetime, until: datetime) -> bool:
+        with self._transaction.write() as connection:
+            values = {"tenant": tenant, "worker": owner, "now": now, "until": until}
+            return connection.execute(_lease_review(self._transaction.dialect), values).one_or_none() is not None
+
+    def end_review(self, tenant: TenantId, owner: str, *, due_at: datetime) -> None:
+        with self._transaction.write() as connection:
+            connection.execute(_END_REVIEW, {"tenant": tenant, "worker": owner, "due": due_at})

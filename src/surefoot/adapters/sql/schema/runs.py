@@ -58,6 +58,7 @@ runs = Table(
     Column("not_before", UtcDateTime),
     Column("undone_by", KEY, nullable=False),
     Column("version", BigInteger, nullable=False),
+    Column("account", KEY, nullable=False, server_default=""),
     Column("trace_id", KEY, nullable=False, server_default=""),
     Column("surface", KEY, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant_id", "run_id"),
@@ -211,4 +212,14 @@ autonomy = Table(
     Column("reason", Text, nullable=False),
     Column("at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("tenant_id", "action"),
+)
+
+reviews = Table(
+    "action_reviews",
+    METADATA,
+    Column("tenant_id", KEY, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("owner", KEY),
+    Column("leased_until", UtcDateTime),
+    PrimaryKeyConstraint("tenant_id"),
 )

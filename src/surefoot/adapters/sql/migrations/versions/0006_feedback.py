@@ -8,7 +8,7 @@ from alembic import op
 from surefoot.adapters.sql.schema.columns import KEY, UtcDateTime
 
 revision = "0006"
-down_revision = "0003"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
