@@ -35,6 +35,8 @@ from surefoot.domain.runs import (
     Stage,
     Verdict,
 )
+from surefoot.domain.verdicts import GateResult, GateState
+from surefoot.domain.verdicts import Verdict as EvalVerdict
 
 NOW = datetime(2026, 6, 1, 12, 0, 0, 123456, tzinfo=UTC)
 ELSEWHERE = datetime(2026, 2, 3, 4, 5, 6, 7, tzinfo=timezone(timedelta(hours=-7, minutes=-30)))
@@ -284,4 +286,35 @@ def word(number: int, opinion: Opinion = Opinion.WRONG, **fields: object) -> Fee
 def sample(number: int, **fields: object) -> LiveSample:
     """This reply, kept for a month."""
     row = LiveSample(f"ans_{number}", "viewer-1", NOW, NOW + timedelta(days=30), {"question": "How many?", "tricky": TRICKY})
+    return replace(row, **fields)  # type: ignore[arg-type]
+
+
+def verdict(name: str, **fields: object) -> EvalVerdict:
+    """What a run of the evals said: one gate blocks, one only warns, one had too few cases."""
+    row = EvalVerdict(
+        verdict_id=f"vrd_{name}",
+        run_id=f"evr_{name}",
+        suites=("sample", "nightly"),
+        decided_at=NOW,
+        results=(
+            GateResult(
+                "leaks",
+                "share.leaked",
+                GateState.FAILED,
+                True,
+                0.0,
+                False,
+                200,
+                0.005,
+                0.001,
+                0.028,
+                ("help",),
+                "It leaked — ünïcode 🦶.",
+            ),
+            GateResult("latency", "p95.latency_ms", GateState.FAILED, False, 400.0, False, 200, 0.1 + 0.2),
+            GateResult("drafts", "share.valid_json", GateState.TOO_FEW, True, 1.0, True, 3),
+        ),
+        baseline_run_id="evr_before",
+        valid_until=NOW + timedelta(days=2),
+    )
     return replace(row, **fields)  # type: ignore[arg-type]

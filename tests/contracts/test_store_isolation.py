@@ -44,6 +44,7 @@ from tests.contracts.store_rows import (
     sample,
     server_key,
     turn,
+    verdict,
     word,
 )
 
@@ -110,6 +111,8 @@ READS: dict[str, Probe] = {
     "AuditRepository.about": lambda s, t: s.work.audit.about(t, ["run_1 — ünïcode 🦶"]),
     "AuditRepository.head": lambda s, t: s.work.audit.head(t),
     "AuditRepository.page": lambda s, t: s.work.audit.page(t, after=0, limit=10),
+    "VerdictRepository.current": lambda s, t: s.work.verdicts.current(t),
+    "VerdictRepository.history": lambda s, t: s.work.verdicts.history(t, limit=10),
     "VectorCache.get": lambda s, t: {k: v.tobytes() for k, v in s.store.vectors.get(t, "encoder", ["h", t]).items()},
     "FeedbackRepository.of": lambda s, t: s.work.feedback.of(t, ["ans_0", "ans_7"]),
     "SampleRepository.page": lambda s, t: s.work.samples.page(t, since=TODAY, now=NOW, after="", limit=10),
@@ -191,6 +194,8 @@ WRITES: dict[str, Probe] = {
     "SampleRepository.sweep": lambda s, t: s.work.samples.sweep(t, now=NOW + timedelta(days=31)),
     "AuditRepository.append": lambda s, t: s.work.audit.append(t, audit_row(2)),
     "AuditRepository.erase_details": lambda s, t: s.work.audit.erase_details(t, 1),
+    "VerdictRepository.put": lambda s, t: s.work.verdicts.put(t, verdict("new"), now=NOW),
+    "VerdictRepository.clear": lambda s, t: s.work.verdicts.clear(t, now=NOW),
     "VectorCache.put": lambda s, t: s.store.vectors.put(t, "encoder", {"h": np.zeros(2, dtype=np.float32)}),
     "VectorCache.forget": lambda s, t: s.store.vectors.forget(t, ["h"]),
     "VectorCache.keep_only": lambda s, t: s.store.vectors.keep_only(t, "another encoder", frozenset()),
@@ -231,6 +236,7 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
         work.audit.append(tenant, audit_row(1, details={"of": tenant}))
         work.feedback.put(tenant, word(0, comment=f"Comment of {tenant}."))
         work.samples.add(tenant, sample(0, record={"of": tenant}))
+        work.verdicts.put(tenant, verdict("a", run_id=f"evr_{tenant}"), now=NOW)
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
             work.runs.lease_review(tenant, "intruder", now=TODAY, until=NOW)

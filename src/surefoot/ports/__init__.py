@@ -36,6 +36,7 @@ from surefoot.ports.storage import (
     TenantRepository,
     UnitOfWork,
     VectorCache,
+    VerdictRepository,
 )
 
 __all__ = [
@@ -79,3 +80,4 @@ __all__ = [
     "VectorCache",
     "Vectors",
 ]
+    "VerdictRepository",

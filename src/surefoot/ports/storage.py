@@ -14,6 +14,7 @@ from surefoot.domain.events import DueEvent, OutgoingEvent
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 from surefoot.domain.replies import Reply
+from surefoot.domain.verdicts import Verdict
 from surefoot.ports.actions import AuditRepository, RunRepository
 from surefoot.ports.quality import FeedbackRepository, SampleRepository
 from surefoot.ports.retrieval import AccessSnapshot, Vectors
@@ -224,6 +225,30 @@ class ConversationRepository(Protocol):
         ...
 
 
+class VerdictRepository(Protocol):
+    """What the evals said of each tenant: the one that stands, and those before it."""
+
+    def put(self, tenant: TenantId, verdict: Verdict, *, now: datetime) -> Verdict | None:
+        """The verdict stands, in place of the one returned. Raises Conflict when its id was put before."""
+        ...
+
+    def clear(self, tenant: TenantId, *, now: datetime) -> Verdict | None:
+        """None stands any more; returns the one that did."""
+        ...
+
+    def current(self, tenant: TenantId) -> Verdict | None:
+        """The verdict that stands, for all of its surfaces; stale ones stand too."""
+        ...
+
+    def history(self, tenant: TenantId, *, limit: int) -> list[Verdict]:
+        """The last so many, newest first, cleared ones included."""
+        ...
+
+    def all(self) -> Mapping[TenantId, Verdict]:
+        """The verdict that stands, of every tenant that has one."""
+        ...
+
+
 class UnitOfWork(Protocol):
     """One transaction over every repository: all of it is committed, or none."""
 
@@ -245,6 +270,8 @@ class UnitOfWork(Protocol):
     def runs(self) -> RunRepository: ...
     @property
     def audit(self) -> AuditRepository: ...
+    @property
+    def verdicts(self) -> VerdictRepository: ...
     @property
     def feedback(self) -> FeedbackRepository: ...
     @property

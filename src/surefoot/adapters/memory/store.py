@@ -19,6 +19,7 @@ from surefoot.adapters.memory.quality import MemoryFeedback, MemorySamples
 from surefoot.adapters.memory.runs import MemoryRuns
 from surefoot.adapters.memory.tables import Disk, Transaction
 from surefoot.adapters.memory.tenants import MemoryTenants
+from surefoot.adapters.memory.verdicts import MemoryVerdicts
 from surefoot.core.errors import Conflict, StoreUnavailable
 from surefoot.domain.identity import TenantId
 from surefoot.domain.ledger import reply_record
@@ -64,6 +65,7 @@ class MemoryUnitOfWork:
         self.conversations = MemoryConversations(self._transaction)
         self.runs = MemoryRuns(self._transaction)
         self.audit = MemoryAudit(self._transaction)
+        self.verdicts = MemoryVerdicts(self._transaction)
         self.feedback = MemoryFeedback(self._transaction)
         self.samples = MemorySamples(self._transaction)
 

@@ -19,6 +19,7 @@ from surefoot.domain.feedback import Feedback, LiveSample
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.keys import Issuer, ServerKey
 from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run
+from surefoot.domain.verdicts import Verdict
 
 WAIT_SECONDS = 30
 
@@ -45,6 +46,7 @@ Table = Literal[
     "switches",
     "autonomy",
     "audit",
+    "verdicts",
     "feedback",
     "live_samples",
 ]
@@ -89,6 +91,14 @@ class WaitingRun:
 
 
 @dataclass(frozen=True, slots=True)
+class VerdictRow:
+    """What the evals said, and when somebody said that it counts no more."""
+
+    verdict: Verdict
+    cleared_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TenantTables:
     """One tenant's rows. Never changed in place: a transaction replaces the maps it writes to by copies."""
 
@@ -119,6 +129,7 @@ class TenantTables:
     autonomy: dict[str, AutonomyLevel] = field(default_factory=dict)
     review: WaitingRun | None = None
     audit: dict[int, AuditRow] = field(default_factory=dict)
+    verdicts: dict[int, VerdictRow] = field(default_factory=dict)
     feedback: dict[str, Feedback] = field(default_factory=dict)
     live_samples: dict[str, LiveSample] = field(default_factory=dict)
 

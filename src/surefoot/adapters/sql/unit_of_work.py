@@ -15,6 +15,7 @@ from surefoot.adapters.sql.quality import SqlFeedback, SqlSamples
 from surefoot.adapters.sql.runs import SqlRuns
 from surefoot.adapters.sql.tenants import SqlTenants
 from surefoot.adapters.sql.transaction import Transaction
+from surefoot.adapters.sql.verdicts import SqlVerdicts
 
 
 class SqlUnitOfWork:
@@ -31,6 +32,7 @@ class SqlUnitOfWork:
         self.conversations = SqlConversations(self._transaction)
         self.runs = SqlRuns(self._transaction)
         self.audit = SqlAudit(self._transaction)
+        self.verdicts = SqlVerdicts(self._transaction)
         self.feedback = SqlFeedback(self._transaction)
         self.samples = SqlSamples(self._transaction)
 

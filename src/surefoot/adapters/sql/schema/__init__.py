@@ -13,6 +13,7 @@ from surefoot.adapters.sql.schema import (
     runs,
     tenants,
     vectors,
+    verdicts,
 )
 from surefoot.adapters.sql.schema.columns import CACHE_METADATA, METADATA
 
@@ -31,4 +32,5 @@ __all__ = [
     "runs",
     "tenants",
     "vectors",
+    "verdicts",
 ]

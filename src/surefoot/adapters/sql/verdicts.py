@@ -1,0 +1,82 @@
+"""The VerdictRepository port."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, func, insert, select, update
+
+from surefoot.adapters.sql.exclusion import exclude
+from surefoot.adapters.sql.schema.columns import TENANT, UtcDateTime
+from surefoot.adapters.sql.schema.verdicts import verdicts
+from surefoot.adapters.sql.transaction import Transaction
+from surefoot.domain.identity import TenantId
+from surefoot.domain.verdict_file import verdict_from_json, verdict_to_json
+from surefoot.domain.verdicts import Verdict
+
+_OWN = verdicts.c.tenant_id == TENANT
+_LAST = select(verdicts.c.place, verdicts.c.cleared_at, verdicts.c.record).where(_OWN).order_by(verdicts.c.place.desc()).limit(1)
+_HISTORY = select(verdicts.c.record).where(_OWN).order_by(verdicts.c.place.desc()).limit(bindparam("most"))
+_CLEAR = (
+    update(verdicts).where(_OWN, verdicts.c.place == bindparam("last")).values(cleared_at=bindparam("now", type_=UtcDateTime()))
+)
+_LAST_OF_EACH = select(verdicts.c.tenant_id, func.max(verdicts.c.place).label("place")).group_by(verdicts.c.tenant_id).subquery()
+_ALL = (
+    select(verdicts.c.tenant_id, verdicts.c.record)
+    .join(_LAST_OF_EACH, (verdicts.c.tenant_id == _LAST_OF_EACH.c.tenant_id) & (verdicts.c.place == _LAST_OF_EACH.c.place))
+    .where(verdicts.c.cleared_at.is_(None))
+    .order_by(verdicts.c.tenant_id)
+)
+
+
+class SqlVerdicts:
+    """Verdicts by place; the last one stands unless it was cleared."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    def put(self, tenant: TenantId, verdict: Verdict, *, now: datetime) -> Verdict | None:
+        with self._transaction.write() as connection:
+            last, before = _held(connection, tenant)
+            row = {
+                "tenant_id": tenant,
+                "place": last + 1,
+                "verdict_id": verdict.verdict_id,
+                "run_id": verdict.run_id,
+                "colour": verdict.colour().value,
+                "decided_at": verdict.decided_at,
+                "put_at": now,
+                "record": verdict_to_json(verdict),
+            }
+            connection.execute(insert(verdicts), row)
+        return before
+
+    def clear(self, tenant: TenantId, *, now: datetime) -> Verdict | None:
+        with self._transaction.write() as connection:
+            last, before = _held(connection, tenant)
+            if before is not None:
+                connection.execute(_CLEAR, {"tenant": tenant, "last": last, "now": now})
+        return before
+
+    def current(self, tenant: TenantId) -> Verdict | None:
+        return _standing(self._transaction.read(), tenant)[1]
+
+    def history(self, tenant: TenantId, *, limit: int) -> list[Verdict]:
+        rows = self._transaction.read().execute(_HISTORY, {"tenant": tenant, "most": max(0, limit)})
+        return [verdict_from_json(record) for record in rows.scalars()]
+
+    def all(self) -> Mapping[TenantId, Verdict]:
+        rows = self._transaction.read().execute(_ALL)
+        return {TenantId(tenant): verdict_from_json(record) for tenant, record in rows}
+
+
+def _held(connection: Connection, tenant: TenantId) -> tuple[int, Verdict | None]:
+    """The last place and what stands there; nobody else changes the tenant's verdict until this transaction ends."""
+    exclude(connection, [("verdict", tenant)])
+    return _standing(connection, tenant)
+
+
+def _standing(connection: Connection, tenant: TenantId) -> tuple[int, Verdict | None]:
+    row = connection.execute(_LAST, {"tenant": tenant}).one_or_none()
+    if row is None:
+        return 0, None
+    return row.place, verdict_from_json(row.record) if row.cleared_at is None else None
