@@ -104,6 +104,8 @@ class CrossEncoderModel:
                 raise MissingModel(
                     f"The cross-encoder {self._name!r} has {model.num_labels} outputs; a reranker with one is needed."
                 )
-            self._fingerprint = f"cross-encoder:{Path(self._name).name}:{weights_hash(model, (model.max_length,))}"
+            self._fingerprint = (
+                f"cross-encoder:{Path(self._name).name}:{weights_hash(model, (model.tokenizer.model_max_length,))}"
+            )
             self._model = model
         return self._model
