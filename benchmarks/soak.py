@@ -33,8 +33,9 @@ from surefoot.adapters.sql.store import SqlStore
 from surefoot.core.clock import SystemClock
 from surefoot.domain.documents import document_id
 from surefoot.domain.policies import ModelPolicy
+from surefoot.evals.cases import AskCase
 from surefoot.governance.budgets import WRITTEN_OFF, Budgets
-from surefoot.sample.golden import GoldenCase, golden_cases
+from surefoot.sample.golden import golden_cases
 from surefoot.sample.tenant import TENANT, documents_folder, people
 
 SHARES = {
@@ -141,7 +142,7 @@ class Callers:
             self.seen.outcomes[f"connection: {type(error).__name__}"] += 1
             self.seen.broken.append(f"{deed}: {type(error).__name__}")
 
-    def _question(self, case: GoldenCase, **more: object) -> dict[str, Any]:
+    def _question(self, case: AskCase, **more: object) -> dict[str, Any]:
         # A limit of its own makes most questions new to the cache of answers.
         return {"question": case.question, "limit": self._dice.randint(5, 20), **more}
 
@@ -152,7 +153,7 @@ class Callers:
         yield told
         told.append(self._target if before == (self._hidden, True) == (self._hidden, self._is_hidden) else None)
 
-    async def _ask(self, case: GoldenCase, **more: object) -> None:
+    async def _ask(self, case: AskCase, **more: object) -> None:
         person = self._people[case.viewer]
         began = time.perf_counter()
         with self._hidden_all_the_while() as hidden:
@@ -161,7 +162,7 @@ class Callers:
             self.seen.latencies_ms.append((time.perf_counter() - began) * 1000)
             self.seen.reply(answer.json(), hidden[0])
 
-    async def _stream(self, case: GoldenCase, *, events: int | None = None) -> None:
+    async def _stream(self, case: AskCase, *, events: int | None = None) -> None:
         headers = self._site.viewer(self._people[case.viewer]) | {"Accept": "text/event-stream"}
         with self._hidden_all_the_while() as hidden:
             last, name = "", ""
@@ -182,17 +183,17 @@ class Callers:
         else:
             self.seen.reply(json.loads(last), hidden[0])
 
-    async def _hang_up_stream(self, case: GoldenCase) -> None:
+    async def _hang_up_stream(self, case: AskCase) -> None:
         await self._stream(case, events=1)
 
-    async def _hang_up(self, case: GoldenCase) -> None:
+    async def _hang_up(self, case: AskCase) -> None:
         try:
             async with asyncio.timeout(self._dice.uniform(0.005, 0.3)):
                 await self._ask(case)
         except TimeoutError:
             self.seen.outcomes["hung up"] += 1
 
-    async def _converse(self, case: GoldenCase) -> None:
+    async def _converse(self, case: AskCase) -> None:
         headers = self._site.viewer(self._people[case.viewer])
         started = await self._client.post("/v1/conversations", json={}, headers=headers)
         if not self.seen.status(started):
@@ -202,7 +203,7 @@ class Callers:
         for words in self._dice.sample(FOLLOW_UPS, 2):
             await self._ask(case.model_copy(update={"question": words}), conversation_id=conversation)
 
-    async def _publish(self, case: GoldenCase) -> None:
+    async def _publish(self, case: AskCase) -> None:
         async with self._changing:
             self._versions += 1
             text = f"{CHANGING.read_text(encoding='utf-8')}\n\nThis page was last looked over in round {self._versions % 7}.\n"
@@ -210,7 +211,7 @@ class Callers:
             body = {"uri": "payments/refunds.md", "content": text, "media_type": "text/markdown", "principals": readers}
             self.seen.status(await self._client.put("/v1/documents", json=body, headers=self._site.ingest_key))
 
-    async def _hide(self, case: GoldenCase) -> None:
+    async def _hide(self, case: AskCase) -> None:
         async with self._changing:
             showing = self._is_hidden
             self._is_hidden = False

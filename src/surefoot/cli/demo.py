@@ -28,13 +28,15 @@ from surefoot.domain.corpora import IngestReport
 from surefoot.domain.identity import EVERYONE
 from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.domain.replies import Reply
+from surefoot.evals.cases import AskCase
+from surefoot.evals.tasks.ask import Judgement
 from surefoot.governance.tokens import mint
-from surefoot.sample.golden import GoldenCase, Judgement, golden_cases, judge
+from surefoot.sample.golden import golden_cases, judge
 from surefoot.sample.host import host_routes
 from surefoot.sample.tenant import TENANT, Person, documents_folder, people
 from surefoot.sample.workplace import SampleHost, sample_host
 
-Shown = tuple[str, GoldenCase, Reply, Judgement]
+Shown = tuple[str, AskCase, Reply, Judgement]
 
 _HOST = "127.0.0.1"
 _SHOWN = (
@@ -109,7 +111,7 @@ def _publish(surefoot: Surefoot) -> IngestReport:
     return ingest_path(surefoot, TENANT, str(documents_folder()), access=frozenset({EVERYONE}))
 
 
-def _shown_cases(shown: Sequence[tuple[str, str]]) -> list[tuple[str, GoldenCase]]:
+def _shown_cases(shown: Sequence[tuple[str, str]]) -> list[tuple[str, AskCase]]:
     cases = {case.id: case for case in golden_cases()}
     return [(title, cases[case_id]) for title, case_id in shown]
 
@@ -120,7 +122,7 @@ def _spent(surefoot: Surefoot) -> Spend:
     return max(whole, key=lambda spent: spent.nano_usd, default=NOTHING_SPENT)
 
 
-def _ask(surefoot: Surefoot, case: GoldenCase) -> tuple[GoldenCase, Reply, Judgement]:
+def _ask(surefoot: Surefoot, case: AskCase) -> tuple[AskCase, Reply, Judgement]:
     reply = surefoot.ask.ask(people()[case.viewer].viewer(), case.question)
     return case, reply, judge(case, reply)
 

@@ -25,6 +25,7 @@ from surefoot.evals.absent import Lacking
 from surefoot.evals.datasets import load_foreign_questions, load_groundedness_pairs, load_questions, load_sections
 from surefoot.evals.intervals import SEED
 from surefoot.evals.model_use import Asked, asked_from, citations, model_use
+from surefoot.evals.tasks.ask import Judgement
 from surefoot.llm.prompts import load_prompts
 from surefoot.sample import golden
 from surefoot.sample.tenant import TENANT as SAMPLE_TENANT
@@ -236,7 +237,7 @@ def sample(
         raise typer.Exit(EXIT_GATE_FAILED)
 
 
-def _golden_replies(surefoot: Surefoot) -> list[tuple[golden.Judgement, Asked]]:
+def _golden_replies(surefoot: Surefoot) -> list[tuple[Judgement, Asked]]:
     """Every golden case, asked and judged. No outcome is kept from one case for another: each has its own price."""
     viewers = {name: person.viewer() for name, person in people().items()}
     cases = golden.golden_cases()
@@ -250,7 +251,7 @@ def _golden_replies(surefoot: Surefoot) -> list[tuple[golden.Judgement, Asked]]:
     return judged
 
 
-def _print_sample(judgements: Sequence[golden.Judgement]) -> None:
+def _print_sample(judgements: Sequence[Judgement]) -> None:
     header = ("kind", "cases", "passed", "answered", "same reason", "leaked")
     rows = [tuple(str(value) for value in asdict(row).values()) for row in golden.totals(judgements)]
     for line in report.table(header, rows):
@@ -260,13 +261,13 @@ def _print_sample(judgements: Sequence[golden.Judgement]) -> None:
             print_line(f"failed: {judgement.case.id}: {judgement.case.question} ({judgement.case.why})")
 
 
-def holds(judgements: Sequence[golden.Judgement], floor: float) -> bool:
+def holds(judgements: Sequence[Judgement], floor: float) -> bool:
     """Whether at least the share `floor` of the cases passed and nothing leaked."""
     passed = sum(judgement.passed for judgement in judgements)
     return passed >= floor * len(judgements) and not any(judgement.leaked for judgement in judgements)
 
 
-def _judged(judgement: golden.Judgement, asked: Asked) -> dict[str, object]:
+def _judged(judgement: Judgement, asked: Asked) -> dict[str, object]:
     return {
         "kind": judgement.case.kind,
         "question": judgement.case.question,

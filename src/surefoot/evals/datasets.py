@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from surefoot.core.errors import InvalidEvalSet, InvalidInput
 from surefoot.core.strict_json import parse_json
+from surefoot.evals.cases import Case
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Source = Literal["faq_heading", "link_anchor"]
@@ -68,6 +69,8 @@ class GroundednessPair(_Row):
 
 
 AnyRow = TypeVar("AnyRow", bound=_Row)
+AnyValue = TypeVar("AnyValue")
+_CASES: TypeAdapter[Case] = TypeAdapter(Case)
 
 
 def load_sections(path: Path) -> list[SectionRow]:
@@ -90,11 +93,22 @@ def load_groundedness_pairs(path: Path) -> list[GroundednessPair]:
     return _load(path, GroundednessPair)
 
 
+def case_rows(path: Path) -> Iterator[tuple[int, Case]]:
+    """Every golden case of the file and the line it stands in; a file without one is refused."""
+    number = 0
+    for line, data in _lines(path):
+        number += 1
+        yield line, _parse(path, line, data, _CASES)
+    if not number:
+        raise InvalidEvalSet(f"{path} holds no cases; expected one JSON object a line.")
+
+
 def _load(path: Path, row_type: type[AnyRow], *, unique: str | None = None) -> list[AnyRow]:
+    adapter = TypeAdapter(row_type)
     rows: list[AnyRow] = []
     first_use: dict[object, int] = {}
     for line, data in _lines(path):
-        row = _parse(path, line, data, row_type)
+        row = _parse(path, line, data, adapter)
         if unique is not None:
             key = getattr(row, unique)
             if key in first_use:
@@ -117,9 +131,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise InvalidEvalSet(f"{path} cannot be read: {error}.") from error
 
 
-def _parse(path: Path, line: int, data: bytes, row_type: type[AnyRow]) -> AnyRow:
+def _parse(path: Path, line: int, data: bytes, adapter: TypeAdapter[AnyValue]) -> AnyValue:
     try:
-        return row_type.model_validate(parse_json(data))
+        return adapter.validate_python(parse_json(data))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the row"

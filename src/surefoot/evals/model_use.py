@@ -57,8 +57,13 @@ def asked_from(reply: Reply, chunks: Mapping[ChunkId, Chunk]) -> Asked:
         outcome=reply.outcome,
         timings_ms=reply.timings_ms,
         steps=reply.steps,
-        altered_quotes=sum(not _stands(citation, chunks) for citation in citations(reply.outcome)),
+        altered_quotes=len(altered_quotes(reply.outcome, chunks)),
     )
+
+
+def altered_quotes(outcome: Answer | Refusal, chunks: Mapping[ChunkId, Chunk]) -> tuple[ChunkId, ...]:
+    """The chunk of each citation whose quote does not stand, letter by letter, where the citation says."""
+    return tuple(citation.chunk_id for citation in citations(outcome) if not _stands(citation, chunks))
 
 
 def citations(outcome: Answer | Refusal) -> Sequence[Citation]:

@@ -46,6 +46,7 @@ class ToldRefusal(_Told):
 
     reason: str
     message: str
+    would_help: tuple[str, ...]
     closest: tuple[ToldCitation, ...]
     choices: tuple[str, ...]
 
@@ -87,6 +88,13 @@ class ToldReply(_Told):
     first_claim_ms: float | None
     steps: tuple[ToldStep, ...]
 
+    @property
+    def citations(self) -> tuple[ToldCitation, ...]:
+        """The citations of an answer in reading order; for a refusal the closest places it names."""
+        if self.answer is not None:
+            return tuple(citation for claim in self.answer.claims for citation in claim.citations)
+        return self.refusal.closest if self.refusal is not None else ()
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -98,13 +106,6 @@ class Told:
     trace: Mapping[str, JsonValue]
     latency_ms: float
     altered_quotes: tuple[str, ...] = ()
-
-    @property
-    def citations(self) -> tuple[ToldCitation, ...]:
-        """The citations of an answer in reading order; for a refusal the closest places it names."""
-        if self.reply.answer is not None:
-            return tuple(citation for claim in self.reply.answer.claims for citation in claim.citations)
-        return self.reply.refusal.closest if self.reply.refusal is not None else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,37 +2,21 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
-from surefoot.domain.identity import TenantId, Viewer, parse_context, parse_principals
+from surefoot.domain.identity import TenantId, Viewer
+from surefoot.evals import people as people_file
 
 TENANT = TenantId("pennyfern")
 _FOLDER = Path(__file__).parent
 
 
-class Person(BaseModel):
-    """Somebody who may ask; `shown_as` is how the demo page names them, `context` what the product signs about them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    shown_as: str
-    user: str
-    principals: tuple[str, ...]
-    plan: str
-    locale: str
-    context: dict[str, str]
+class Person(people_file.Person):
+    """Somebody of the sample tenant."""
 
     def viewer(self, tenant: TenantId = TENANT) -> Viewer:
         """This person as the viewer of a question."""
-        return Viewer(
-            tenant,
-            self.user,
-            parse_principals(self.principals),
-            plan=self.plan,
-            locale=self.locale,
-            context=parse_context(self.context),
-        )
+        return self.viewer_of(tenant)
 
 
 def documents_folder() -> Path:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from surefoot.cli.eval import holds
 from surefoot.cli.main import app
+from surefoot.evals.tasks.ask import Judgement
 from surefoot.sample import golden
 
 SECTIONS = [
@@ -245,9 +246,9 @@ def test_the_sample_suite_asks_the_model_it_is_given_and_says_so_of_each_case() 
 
 def test_one_leak_fails_the_suite_whatever_the_floor() -> None:
     case = next(case for case in golden.golden_cases() if case.expect != "answer")
-    refused = golden.Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=())
-    leaking = golden.Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=("secret.md",))
+    refused = Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=())
+    leaking = Judgement(case, answered=False, cites_gold=False, shows_facts=False, same_reason=True, leaked=("secret.md",))
     assert holds([refused, refused], 1.0)
     assert not holds([refused, leaking], 0.0)
-    assert holds([refused, golden.Judgement(case, True, False, False, False, ())], 0.5)
-    assert not holds([refused, golden.Judgement(case, True, False, False, False, ())], 0.6)
+    assert holds([refused, Judgement(case, True, False, False, False, ())], 0.5)
+    assert not holds([refused, Judgement(case, True, False, False, False, ())], 0.6)

@@ -13,9 +13,10 @@ from surefoot.domain.documents import ChunkId, DocumentId, TrustTier
 from surefoot.domain.filters import ReadAccess, readable
 from surefoot.domain.identity import parse_principals
 from surefoot.domain.replies import Reply
+from surefoot.evals.cases import AskCase
 from surefoot.retrieval.access import principals_of
 from surefoot.retrieval.rights_files import is_rights_file
-from surefoot.sample.golden import GoldenCase, ask_case, golden_cases, judge, totals
+from surefoot.sample.golden import ask_case, golden_cases, judge, totals
 from surefoot.sample.tenant import TENANT, documents_folder, people
 
 CASES = golden_cases()
@@ -44,7 +45,7 @@ def reply(outcome: Answer | Refusal) -> Reply:
     return Reply("ans_1", "?", outcome, "v1", datetime(2026, 1, 1, tzinfo=UTC))
 
 
-def case(**changes: object) -> GoldenCase:
+def case(**changes: object) -> AskCase:
     fields: dict[str, object] = {
         "id": "answer-01",
         "kind": "answer",
@@ -54,9 +55,9 @@ def case(**changes: object) -> GoldenCase:
         "gold_uris": ["a.md"],
         "expected_facts": ["$9"],
         "hidden_uris": [],
-        "why": "",
+        "why": "a test",
     }
-    return GoldenCase.model_validate(fields | changes)
+    return AskCase.model_validate(fields | changes)
 
 
 def test_the_sample_holds_about_seventy_documents_of_150_to_600_words() -> None:
@@ -114,7 +115,7 @@ def test_a_false_premise_is_not_what_its_document_says() -> None:
 
 
 @pytest.mark.parametrize("golden", CASES, ids=lambda golden: golden.id)
-def test_a_golden_case_names_documents_that_exist_and_facts_that_stand_in_them(golden: GoldenCase) -> None:
+def test_a_golden_case_names_documents_that_exist_and_facts_that_stand_in_them(golden: AskCase) -> None:
     assert golden.viewer in people()
     assert {*golden.gold_uris, *golden.hidden_uris} <= set(DOCUMENTS)
     gold_text = " ".join(DOCUMENTS[uri] for uri in golden.gold_uris)
@@ -123,7 +124,7 @@ def test_a_golden_case_names_documents_that_exist_and_facts_that_stand_in_them(g
 
 
 @pytest.mark.parametrize("golden", CASES, ids=lambda golden: golden.id)
-def test_viewers_may_read_gold_documents_and_may_not_read_hidden_ones(golden: GoldenCase) -> None:
+def test_viewers_may_read_gold_documents_and_may_not_read_hidden_ones(golden: AskCase) -> None:
     assert [uri for uri in golden.gold_uris if not may_read(golden.viewer, uri)] == []
     assert [uri for uri in golden.hidden_uris if may_read(golden.viewer, uri)] == []
 

@@ -1,0 +1,162 @@
+"""suite.yaml as it is written, read so that what is wrong with it is named by its line."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from surefoot.core.errors import InvalidEvalSet
+from surefoot.evals.cases import Text
+
+SUITE_FILE = "suite.yaml"
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+SuiteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Adapter = Literal["questions", "answers", "foreign", "pairs"]
+Place = tuple[str | int, ...]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SampleCorpus(_Part):
+    """The bundled sample tenant, with its documents, its people and the host product that its actions act on."""
+
+    kind: Literal["sample"]
+    people: Text = "people.json"
+
+
+class DocumentsCorpus(_Part):
+    """A folder or file of documents, ingested as `surefoot ingest` does; rights are those that they state, else everyone."""
+
+    kind: Literal["documents"]
+    path: Text
+    people: Text | None = None
+
+
+class SectionsCorpus(_Part):
+    """A file of documentation sections; all of them may be read by everyone. `mask_faq_headings` leaves the headings of FAQ
+    sections out of the index, which are the questions themselves.
+    """
+
+    kind: Literal["sections"]
+    path: Text
+    mask_faq_headings: bool = False
+
+
+class NoCorpus(_Part):
+    """No documents: for cases that bring their own evidence."""
+
+    kind: Literal["none"]
+
+
+CorpusFile = Annotated[SampleCorpus | DocumentsCorpus | SectionsCorpus | NoCorpus, Field(discriminator="kind")]
+
+
+class Adapted(_Part):
+    """A file of another format, read as cases: `questions` rank their gold sections and pages, `answers` must be answered from
+    their gold pages, `foreign` must be refused, `pairs` are claims with their evidence.
+    """
+
+    file: Text
+    as_: Adapter = Field(alias="as")
+
+
+class SuiteFile(_Part):
+    """A suite of golden cases. Paths are relative to this file; `${NAME}` stands for a variable of the environment."""
+
+    format: Literal[1]
+    id: SuiteId
+    title: Text
+    purpose: Text
+    licence: Text
+    source: Text
+    corpus: CorpusFile
+    cases: Annotated[tuple[Text | Adapted, ...], Field(min_length=1)]
+    gates: Text | None = None
+
+
+class SuiteText:
+    """suite.yaml, parsed: its values, and the line of each."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InvalidEvalSet for what is no suite file, naming the line."""
+        self.path = path
+        try:
+            self.data = path.read_bytes()
+        except OSError as error:
+            message = f"{path} cannot be read ({error.strerror}); a suite is a folder with a {SUITE_FILE}."
+            raise InvalidEvalSet(message) from error
+        self._lines: dict[Place, int] = {(): 1}
+        self.file = self._validated(self._values())
+
+    def wrong(self, place: Place, message: str) -> InvalidEvalSet:
+        """The error for what stands at this place."""
+        while place and place not in self._lines:
+            place = place[:-1]
+        return InvalidEvalSet(f"{self.path}, line {self._lines[place]}: {message}")
+
+    def resolved(self, text: str, place: Place, environ: Mapping[str, str]) -> Path:
+        """The file or folder that the text names. Raises InvalidEvalSet for a variable that is not set and a path that is not
+        there.
+        """
+
+        def value(found: re.Match[str]) -> str:
+            name = found.group(1)
+            if not environ.get(name):
+                raise self.wrong(place, f"${{{name}}} is not set; set it to the folder of the data: export {name}=FOLDER.")
+            return environ[name]
+
+        path = self.path.parent / _VARIABLE.sub(value, text)
+        if not path.exists():
+            raise self.wrong(place, f"there is no {str(path)!r}; put it there or mend the path {text!r}.")
+        return path
+
+    def _values(self) -> Any:
+        try:
+            node = yaml.compose(self.data.decode("utf-8"), Loader=yaml.SafeLoader)
+        except UnicodeDecodeError as error:
+            raise InvalidEvalSet(f"{self.path} is not UTF-8: byte {error.start} does not fit.") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = mark.line + 1 if mark else 1
+            raise InvalidEvalSet(f"{self.path}, line {line}: {getattr(error, 'problem', None) or error}.") from None
+        return None if node is None else self._value(node, (), set())
+
+    def _value(self, node: yaml.Node, place: Place, above: set[int]) -> Any:
+        """The node as plain values; where each stands is written down. A key that comes twice, and an alias, is refused."""
+        self._lines.setdefault(place, node.start_mark.line + 1)
+        if id(node) in above:
+            raise self.wrong(place, "an alias (*) is not understood here; write the value out.")
+        above.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            values: dict[str, Any] = {}
+            for key, value in node.value:
+                name = str(key.value)
+                if name in values:
+                    line = key.start_mark.line + 1
+                    raise InvalidEvalSet(f"{self.path}, line {line}: {name!r} stands here twice; keep one of them.")
+                self._lines[(*place, name)] = key.start_mark.line + 1
+                values[name] = self._value(value, (*place, name), above)
+            return values
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self._value(item, (*place, number), above) for number, item in enumerate(node.value))
+        return yaml.SafeLoader("").construct_object(node)
+
+    def _validated(self, values: Any) -> SuiteFile:
+        try:
+            return SuiteFile.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            # The branches of a union stand in the place too; they are no keys of the file.
+            place = tuple(step for step in first["loc"] if not _is_branch(step))
+            field = ".".join(map(str, place)) or "the file"
+            remedy = " The keys are in docs/reference/eval-suites.md." if first["type"] == "extra_forbidden" else ""
+            raise self.wrong(place, f"{field}: {first['msg']}.{remedy}") from None
+
+
+def _is_branch(step: str | int) -> bool:
+    return isinstance(step, str) and (step in {"sample", "documents", "sections", "none", "Adapted"} or "[" in step)
