@@ -1,10 +1,11 @@
-"""Each metric against scikit-learn where it has it, and against cases computed by hand."""
+"""Each metric against scikit-learn and trec_eval where they have it, and against cases computed by hand."""
 
 import math
 from typing import TypeVar
 
 import numpy as np
 import pytest
+import pytrec_eval
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
@@ -53,7 +54,9 @@ def test_reciprocal_rank_looks_at_the_first_gold_id_alone() -> None:
     assert metrics.reciprocal_rank(["x"], {"a"}) == 0.0
 
 
-@pytest.mark.parametrize("metric", [metrics.ndcg_at, metrics.recall_at, metrics.reciprocal_rank])
+@pytest.mark.parametrize(
+    "metric", [metrics.ndcg_at, metrics.recall_at, metrics.reciprocal_rank, metrics.ranked_average_precision]
+)
 def test_a_ranking_that_names_an_id_twice_is_refused(metric: object) -> None:
     with pytest.raises(ValueError, match="twice"):
         metric(["a", "a"], {"a"})  # type: ignore[operator]
@@ -158,3 +161,25 @@ def test_lists_of_different_length_and_scores_that_are_no_numbers_are_refused(me
         metric([True, False], [0.5])  # type: ignore[operator]
     with pytest.raises(ValueError, match="finite"):
         metric([True, False], [0.5, np.nan])  # type: ignore[operator]
+
+
+RANKED = st.lists(st.integers(0, 30).map(str), unique=True, max_size=20)
+GOLD = st.sets(st.integers(0, 30).map(str), min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(RANKED, GOLD, st.sampled_from([5, 10]))
+def test_every_ranking_metric_agrees_with_trec_eval(ranking: list[str], gold: set[str], k: int) -> None:
+    assume(ranking)
+    names = {f"ndcg_cut.{k}", f"recall.{k}", "recip_rank", "map"}
+    evaluator = pytrec_eval.RelevanceEvaluator({"q": dict.fromkeys(gold, 1)}, names)
+    scores = {"q": {item: float(len(ranking) - place) for place, item in enumerate(ranking)}}
+    theirs = evaluator.evaluate(scores)["q"]
+    assert metrics.ndcg_at(ranking, gold, k) == pytest.approx(theirs[f"ndcg_cut_{k}"])
+    assert metrics.recall_at(ranking, gold, k) == pytest.approx(theirs[f"recall_{k}"])
+    assert metrics.reciprocal_rank(ranking, gold) == pytest.approx(theirs["recip_rank"])
+    assert metrics.ranked_average_precision(ranking, gold) == pytest.approx(theirs["map"])
+
+
+def test_average_precision_of_a_ranking_counts_gold_that_was_not_ranked() -> None:
+    assert metrics.ranked_average_precision(["a", "x", "b"], {"a", "b", "c"}) == pytest.approx((1 + 2 / 3) / 3)
