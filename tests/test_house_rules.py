@@ -77,6 +77,7 @@ def test_exceptions_are_caught_whole_only_at_the_outermost_edge_or_to_be_raised_
         "adapters/python_host.py",
         "cli/main.py",
         "cli/mcp_server.py",
+        "evals/runner.py",
         "retrieval/readers/worker.py",
         "adapters/sql/replies.py",
     }

@@ -26,16 +26,22 @@ class StoredRun:
     manifest: RunManifest
 
     def results(self) -> Iterator[CaseResult]:
-        """Every result, in the order of the suites, their cases and the trials. A torn last line is left out. Raises
-        InvalidEvalSet for any other line that is no result, naming it.
+        """Every result once, suite by suite, within it trial by trial, each in the suite's order. A torn last line is left out.
+        Raises InvalidEvalSet for any other line that is no result, naming it.
         """
         path = self.folder / CASES
         if not path.exists():
             return
+        last: Key | None = None
         with path.open("rb") as stream:
             for number, line in enumerate(stream, start=1):
-                if line.endswith(b"\n"):
-                    yield _parsed(CaseResult, line, f"{path}, line {number}")
+                if not line.endswith(b"\n"):
+                    return
+                result = _parsed(CaseResult, line, f"{path}, line {number}")
+                # A run that was interrupted between writing a line and knowing so has written it twice.
+                if result.key != last:
+                    yield result
+                last = result.key
 
     def finished(self) -> frozenset[Key]:
         """The suite, case and trial of each result."""
