@@ -9,7 +9,7 @@ import numpy as np
 from surefoot.evals.columns import Columns
 from surefoot.evals.figures import EVERYTHING, METRICS, Metric, Sample
 from surefoot.evals.measures import Better, Unit
-from surefoot.evals.paired import Paired, holm, paired_means, paired_statistic, paired_truths
+from surefoot.evals.paired import Paired, holm, paired_means, paired_quantiles, paired_statistic, paired_truths
 from surefoot.evals.results import CaseResult
 from surefoot.evals.weighted import Indices, Resampler
 
@@ -102,21 +102,29 @@ class PairedRuns:
         n = left.n_cases
         if not n:
             return 0, None
-        if metric.family not in _BY_CASE:
-            both = Sample(
-                tuple(np.concatenate(columns) for columns in zip(left.columns, right.columns, strict=True)),
-                np.concatenate([left.case, right.case + n]),
-                2 * n,
-            )
-            formulas = metric.formula(left), metric.formula(right), metric.formula(both)
-            return n, paired_statistic(*formulas, n, self._resampler)
         trials = np.bincount(left.case)
+        if metric.family not in _BY_CASE:
+            return n, self._joint(metric, left, right, trials)
         old, new = (np.bincount(side.case, side.columns[0]).astype(np.float64) for side in (left, right))
         if metric.family == "sum":
             return n, _times(paired_means(old, new, self._resampler), n)
         if metric.family == "share" and int(trials.max()) == 1:
             return n, paired_truths(old, new, self._resampler)
         return n, paired_means(old / trials, new / trials, self._resampler)
+
+    def _joint(self, metric: Metric, left: Sample, right: Sample, trials: Indices) -> Paired | None:
+        """The difference of a metric that is no sum over cases."""
+        n = left.n_cases
+        both = [np.concatenate(columns) for columns in zip(left.columns, right.columns, strict=True)]
+        on_before, on_after = metric.formula(left), metric.formula(right)
+        if metric.quantile is None:
+            on_both = metric.formula(Sample(tuple(both), np.concatenate([left.case, right.case + n]), 2 * n))
+            return paired_statistic(on_before, on_after, on_both, n, self._resampler)
+        line = np.quantile(both[0], metric.quantile)
+        old, new = (
+            np.bincount(side.case, (side.columns[0] > line) + (side.columns[0] == line) / 2) / trials for side in (left, right)
+        )
+        return paired_quantiles(on_before, on_after, old, new, self._resampler)
 
     def _samples(self, metric: Metric, where: Mapping[str, str]) -> tuple[Sample, Sample]:
         """Both sides of the shared trials that carry what the metric needs in both runs, cases numbered alike."""

@@ -18,6 +18,7 @@ PERCENTILES = (50, 95, 99)
 COVERAGES = tuple(percent / 100 for percent in range(5, 101, 5))
 # The coverages that every report shows; a gate may name any of COVERAGES.
 SHOWN_COVERAGES = (0.5, 0.7, 0.8, 0.9, 1.0)
+_PERCENTILE_FAMILIES = frozenset(f"p{percent}" for percent in PERCENTILES)
 EVERYTHING: Mapping[str, str] = {}
 
 
@@ -72,6 +73,11 @@ class Metric:
     def is_bounded(self) -> bool:
         """Whether every value lies in 0..1."""
         return self.unit is Unit.SCORE and self.family != "sum"
+
+    @property
+    def quantile(self) -> float | None:
+        """The share of trials at or below the metric, if it is a percentile."""
+        return int(self.family[1:]) / 100 if self.family in _PERCENTILE_FAMILIES else None
 
     def sample(self, columns: Columns, rows: Indices) -> Sample:
         """The trials among these rows that the metric is of."""
@@ -134,8 +140,7 @@ def figure_of(
 def _is_shown(metric: Metric) -> bool:
     """Reports leave out the finer coverages, sums of scores and percentiles of what is no time."""
     unit_shows = {"sum": metric.unit in (Unit.DOLLARS, Unit.COUNT), "risk_at": metric.name in _SHOWN_RISKS}
-    is_percentile = metric.family in {f"p{percent}" for percent in PERCENTILES}
-    return metric.unit is Unit.MILLISECONDS if is_percentile else unit_shows.get(metric.family, True)
+    return metric.unit is Unit.MILLISECONDS if metric.quantile is not None else unit_shows.get(metric.family, True)
 
 
 def _slices(columns: Columns) -> Iterator[Mapping[str, str]]:

@@ -64,6 +64,24 @@ def paired_means(before: Floats, after: Floats, resampler: Resampler) -> Paired:
     return _with_interval(before, after, tails, "sign-flip permutation", resampler)
 
 
+def paired_quantiles(
+    on_before: Weighted, on_after: Weighted, before: Floats, after: Floats, resampler: Resampler
+) -> Paired | None:
+    """The difference of two quantiles by a sign-flip test of who lies beyond; None where a quantile is not defined.
+
+    `before` and `after` are, by case, the share of its trials above that quantile of both runs together, one equal to it counting
+    half: the median test of Mood (1950) for pairs and any quantile. Swapping a case's runs moves no trial across the line, so the
+    test is exact; the quantiles of swapped runs jump between the runs' levels, and their test would miss what all cases share.
+    """
+    n_cases = len(before)
+    ends = _bootstrap_ends(on_before, on_after, n_cases, resampler)
+    if ends is None:
+        return None
+    differences = after - before
+    tails = _flip_tails(differences[differences != 0], resampler.seed)
+    return Paired(*ends, tails.either, tails.rise, tails.drop, "sign-flip permutation beyond the quantile")
+
+
 def paired_statistic(
     on_before: Weighted, on_after: Weighted, on_both: Weighted, n_cases: int, resampler: Resampler
 ) -> Paired | None:
@@ -71,13 +89,10 @@ def paired_statistic(
 
     `on_both` is the statistic of the trials of both runs together: cases 0..n-1 are the baseline's, n..2n-1 the run's.
     """
-    plain = np.ones((1, n_cases))
-    before, after = float(on_before(plain)[0]), float(on_after(plain)[0])
-    if not (np.isfinite(before) and np.isfinite(after)):
+    ends = _bootstrap_ends(on_before, on_after, n_cases, resampler)
+    if ends is None:
         return None
-    drawn = np.concatenate([on_after(weights) - on_before(weights) for weights in resampler.blocks(n_cases)])
-    drawn = drawn[np.isfinite(drawn)]
-    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (after - before, after - before)
+    before, after, *_ = ends
     random = np.random.default_rng(resampler.seed)
     chance = []
     for draws in block_sizes(PERMUTATIONS, 2 * n_cases):
@@ -85,7 +100,7 @@ def paired_statistic(
         moved = on_both(np.concatenate([1 - stays, stays], axis=1)) - on_both(np.concatenate([stays, 1 - stays], axis=1))
         chance.append(moved[np.isfinite(moved)])
     tails = _tails(np.concatenate(chance), after - before, is_sampled=True)
-    return Paired(before, after, float(low), float(high), tails.either, tails.rise, tails.drop, "label-swap permutation")
+    return Paired(*ends, tails.either, tails.rise, tails.drop, "label-swap permutation")
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -97,6 +112,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
         adjusted[place] = highest
     return adjusted
+
+
+def _bootstrap_ends(
+    on_before: Weighted, on_after: Weighted, n_cases: int, resampler: Resampler
+) -> tuple[float, float, float, float] | None:
+    """Both figures and the ends of their difference's interval, the same cases drawn from both runs."""
+    plain = np.ones((1, n_cases))
+    before, after = float(on_before(plain)[0]), float(on_after(plain)[0])
+    if not (np.isfinite(before) and np.isfinite(after)):
+        return None
+    drawn = np.concatenate([on_after(weights) - on_before(weights) for weights in resampler.blocks(n_cases)])
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (after - before, after - before)
+    return before, after, float(low), float(high)
 
 
 def _with_interval(before: Floats, after: Floats, tails: _Tails, test: str, resampler: Resampler) -> Paired:
