@@ -17,6 +17,7 @@ from surefoot.assistant.groundedness import Support
 from surefoot.assistant.standing import Standing
 from surefoot.core.deadline import Monotonic
 from surefoot.domain.answers import Tier
+from surefoot.domain.identity import TenantId
 from surefoot.domain.models import ModelCard, Price
 from surefoot.domain.policies import (
     DEFAULT_SURFACE,
@@ -82,6 +83,7 @@ def asking_in(
     gate: Gate | None = None,
     cache_size: int = 100,
     observer: ReplyObserver | None = None,
+    red_gates: Callable[[TenantId, str], tuple[str, ...]] = lambda tenant, surface: (),
     options: RouterOptions | None = None,
     proposals: Proposals | None = None,
     monotonic: Monotonic = time.monotonic,
@@ -104,5 +106,6 @@ def asking_in(
         policy_fingerprint=repr(policy),
         level=lambda tenant, account: budgets.state(tenant, account).level,
         observer=observer,
+        red_gates=red_gates,
     )
     return Asked(Ask(parts), budgets, router, conversations)

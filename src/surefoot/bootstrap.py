@@ -39,6 +39,9 @@ from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
 from surefoot.llm.cache import AnswerCache
 from surefoot.llm.policy_file import load_policy
+from surefoot.governance.observing import Observers
+from surefoot.governance.traces import Traces
+from surefoot.governance.verdicts import Verdicts
 from surefoot.llm.prompts import load_prompts
 from surefoot.llm.router import Router
 from surefoot.llm.scripted import scripted_model
@@ -93,6 +96,10 @@ class Surefoot:
 
 
 @dataclass(frozen=True, slots=True)
+    verdicts: Verdicts
+    feedback: FeedbackDesk
+    samples: LiveSamples
+    traces: Traces
 class Adapters:
     """Everything that has an outside: what bootstrap makes from settings, and what tests and trials bring as doubles."""
 
@@ -180,22 +187,16 @@ def assemble(
     standing = Standing(store, clock, _freshness(settings))
     registry = load_registry(settings.action_schemas_dir)
     audit = AuditTrail(store, adapters.audit_key)
-    acting = _action_parts(settings, clock, adapters, registry, rules, budgets, audit)
-    parts = AskParts(
-        extractive=Extractive(searcher, answerer, gate, reranker),
-        store=store,
-        clock=clock,
-        conversations=conversations,
-        cache=AnswerCache(settings.answer_cache_size),
-        climber=Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None,
-        proposals=Proposals(acting, registry, Offers(registry, encoder)),
-        policy=policy,
-        policy_fingerprint=digest(repr(policy)),
-        evidence_fingerprint=lambda: evidence.fingerprint if evidence else "",
-        level=lambda tenant, account: budgets.state(tenant, account).level,
-        freshness=_freshness(settings),
-        observer=adapters.metrics,
-    )
+    verdicts = Verdicts(store, clock, audit)
+    observer = Observers((adapters.metrics, *adapters.observers))
+    acting = replace(_action_parts(settings, clock, adapters, registry, rules, budgets, audit), observer=observer)
+    samples = LiveSamples(store, clock, tenants=settings.keep_live_samples, keep_days=settings.live_samples_days)
+    climber = Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None
+    proposals = Proposals(acting, registry, Offers(registry, encoder))
+    parts = _ask_parts(settings, clock, adapters, policy, Extractive(searcher, answerer, gate, reranker), conversations)
+    level = partial(_metered, budgets, observer)
+    parts = replace(parts, red_gates=verdicts.red_gate_names)
+    ask = Ask(replace(parts, climber=climber, proposals=proposals, level=level, observer=observer, samples=samples))
     return Surefoot(
         settings=settings,
         clock=clock,
@@ -233,6 +234,10 @@ def _action_parts(
     budgets: Budgets,
     audit: AuditTrail,
 ) -> ActionParts:
+        verdicts=verdicts,
+        feedback=FeedbackDesk(store, clock, observer),
+        samples=samples,
+        traces=Traces(store),
     from surefoot.adapters.cedar_policy import CedarPolicy
 
     def spent_share(tenant: TenantId) -> float:

@@ -144,6 +144,7 @@ def answer(reply_id: str, question: str = "How many?") -> Reply:
         cache=CacheUse.MISS,
         budget=BudgetLevel.WARN,
         degraded=Degraded.BUDGET_SMALL_ONLY,
+        red_gates=("leaks",),
         prompt_fingerprint="prompts",
         trace_id="trace",
     )

@@ -112,6 +112,7 @@ def test_an_answer_is_recorded_with_claims_citations_timings_and_money(store: St
         "cache": "miss",
         "budget": "warn",
         "degraded": "budget_small_only",
+        "red_gates": ["leaks"],
         "prompt_fingerprint": "prompts",
         "trace_id": "trace",
         "steps": [

@@ -18,7 +18,6 @@ from surefoot.assistant.watching import Runner, Watcher
 from surefoot.core.deadline import Deadline
 from surefoot.domain.actions import Risk
 from surefoot.domain.answers import Answer, Claim, Tier
-from surefoot.domain.budgets import BudgetLevel
 from surefoot.domain.drafts import Draft, DraftClaim, Judged, ProposedAction
 from surefoot.domain.models import Message, ModelRequest, Role
 from surefoot.domain.policies import SurfacePolicy
@@ -40,7 +39,8 @@ _REWRITE_SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """What the models are asked: the question as it was searched for, what was found, and how far the ladder may be gone.
+    """What the models are asked: the question as it was searched for, what was found, and why tiers of the policy are not to be
+    asked.
 
     `journal` is written as it goes on: what a climb has cost that was cut short is known all the same. `offering` are the actions
     that may be proposed; None where there are no actions.
@@ -51,7 +51,7 @@ class Climb:
     region: str
     first: FirstAnswer
     because: EscalationReason
-    level: BudgetLevel
+    withheld: Degraded | None = None
     journal: list[Step] = field(default_factory=list)
     offering: Offering | None = None
 
@@ -105,7 +105,7 @@ class Climber:
         attempts are in the journal.
         """
         lane = course.policy.lanes.get(Tier.SMALL, ())
-        if not lane or course.level is BudgetLevel.EXHAUSTED:
+        if not lane or not _allowed(Tier.SMALL, course.withheld):
             return None
         asking = course.asking
         said = [asking.question, *(text for turn in course.turns for text in (turn.standalone_question, *turn.shown))]
@@ -147,8 +147,8 @@ class Climber:
         # What the small tier said without the action for which the large one is asked: it stands when that cannot be heard.
         so_far = Climbed(None)
         for tier in wanted:
-            if not _allowed(tier, climb.level):
-                return Climbed(None, _BY_LEVEL[climb.level])
+            if not _allowed(tier, climb.withheld):
+                return Climbed(None, climb.withheld)
             before = len(climb.journal)
             found = await _Attempts(self, climb, tier, deadline, showing, run).made()
             if len(climb.journal) > before:
@@ -306,7 +306,7 @@ class _Attempts:
         left = tuple(proposed for proposed in verdict.proposed if not offering.is_risky(proposed))
         if not any(button.risk is Risk.HIGH for button in buttons):
             return replace(verdict, proposed=left)
-        has_large = bool(self._climb.policy.lanes.get(Tier.LARGE)) and _allowed(Tier.LARGE, self._climb.level)
+        has_large = bool(self._climb.policy.lanes.get(Tier.LARGE)) and _allowed(Tier.LARGE, self._climb.withheld)
         outcome = StepOutcome.RISKY_ACTION if has_large else verdict.outcome
         return replace(verdict, outcome=outcome, problems=(*verdict.problems, _TOO_RISKY), proposed=left)
 
@@ -328,10 +328,6 @@ _ESCALATES = {
 # The model has said its word, whether claims or that it has none.
 _SAID = frozenset({StepOutcome.ACCEPTED, StepOutcome.CANNOT_ANSWER, StepOutcome.RISKY_ACTION})
 _TOO_RISKY = "It proposes an action of high risk, which only the large tier may."
-_BY_LEVEL = {
-    BudgetLevel.SMALL_ONLY: Degraded.BUDGET_SMALL_ONLY,
-    BudgetLevel.EXHAUSTED: Degraded.BUDGET_EXHAUSTED,
-}
 _BY_FAILURE = {
     StepOutcome.TIMED_OUT: Degraded.DEADLINE,
     StepOutcome.UNAVAILABLE: Degraded.MODELS_UNAVAILABLE,
@@ -340,6 +336,6 @@ _BY_FAILURE = {
 }
 
 
-def _allowed(tier: Tier, level: BudgetLevel) -> bool:
-    """80 % leaves the small tier, 100 % none that costs anything."""
-    return level is not BudgetLevel.EXHAUSTED and (tier is not Tier.LARGE or level is not BudgetLevel.SMALL_ONLY)
+def _allowed(tier: Tier, withheld: Degraded | None) -> bool:
+    """80 % of a budget leaves the small tier; 100 % leaves none that costs anything, and neither does a red gate."""
+    return withheld is None or (withheld is Degraded.BUDGET_SMALL_ONLY and tier is not Tier.LARGE)

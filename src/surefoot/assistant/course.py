@@ -23,6 +23,11 @@ from surefoot.domain.replies import CacheUse
 from surefoot.domain.routing import Degraded, Step
 from surefoot.llm.cache import CacheKey
 
+# What each level of a budget takes away; the others take nothing.
+OF_LEVEL = {
+    BudgetLevel.SMALL_ONLY: Degraded.BUDGET_SMALL_ONLY,
+    BudgetLevel.EXHAUSTED: Degraded.BUDGET_EXHAUSTED,
+}
 LONGEST_QUESTION_CHARACTERS = 2_000
 
 
@@ -49,7 +54,8 @@ class Asking:
 @dataclass(slots=True)
 class Course:
     """One question on its way. `searched` is its stand-alone form; `key` is where its outcome may be kept, None once it is
-    not known under which key it belongs; `shown` are the claims that a watcher has seen.
+    not known under which key it belongs; `red_gates` are those of the evals that keep models away from its surface; `shown` are
+    the claims that a watcher has seen.
     """
 
     asking: Asking
@@ -68,6 +74,7 @@ class Course:
     steps: tuple[Step, ...] = ()
     cache: CacheUse = CacheUse.MISS
     level: BudgetLevel = BudgetLevel.NORMAL
+    red_gates: tuple[str, ...] = ()
     degraded: Degraded | None = None
     timings_ms: dict[str, float] = field(default_factory=dict)
     first_claim_ms: float | None = None
@@ -77,6 +84,13 @@ class Course:
     drafted: Drafted = NOTHING_DRAFTED
     actions: tuple[OfferedAction, ...] = ()
     is_recorded: bool = False
+
+    @property
+    def withheld(self) -> Degraded | None:
+        """What keeps tiers of the policy from being asked: a red gate keeps away all that cost anything, as does a budget that
+        is gone.
+        """
+        return Degraded.GATE_RED if self.red_gates else OF_LEVEL.get(self.level)
 
     @property
     def has_asked_models(self) -> bool:

@@ -30,6 +30,7 @@ def reply_record(reply: Reply, viewer_hash: str) -> dict[str, object]:
         "cache": reply.cache.value,
         "budget": reply.budget.value,
         "degraded": reply.degraded.value if reply.degraded else None,
+        "red_gates": list(reply.red_gates),
         "prompt_fingerprint": reply.prompt_fingerprint,
         "trace_id": reply.trace_id,
         "steps": [_step(step) for step in reply.steps],

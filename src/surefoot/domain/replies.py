@@ -25,7 +25,8 @@ class Reply:
 
     `steps` are the attempts in order, the extractive one first; the reply's money and tokens are their sum. `searched` is
     the question that was searched for, the stand-alone form of a follow-up. `first_claim_ms` is when the first
-    verified claim was streamed. `degraded` says why fewer tiers were asked than the policy allows. `actions` are what the
+    verified claim was streamed. `degraded` says why fewer tiers were asked than the policy allows; `red_gates` are the
+    evals' gates that kept models away from this surface, whether or not one was wanted. `actions` are what the
     viewer may have done by pressing a button, beside an answer and beside a refusal.
     """
 
@@ -43,6 +44,7 @@ class Reply:
     cache: CacheUse = CacheUse.MISS
     budget: BudgetLevel = BudgetLevel.NORMAL
     degraded: Degraded | None = None
+    red_gates: tuple[str, ...] = ()
     prompt_fingerprint: str = ""
     trace_id: str = ""
     actions: tuple[OfferedAction, ...] = ()

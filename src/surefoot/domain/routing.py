@@ -34,12 +34,13 @@ class StepOutcome(StrEnum):
 
 
 class Degraded(StrEnum):
-    """Why fewer tiers were asked than the policy allows. `cut_short` is only in the ledger: the question ended before its
-    reply, because its caller hung up or something failed.
+    """Why fewer tiers were asked than the policy allows. `gate_red`: a gate of the evals keeps models away from this surface.
+    `cut_short` is only in the ledger: the question ended before its reply, because its caller hung up or something failed.
     """
 
     BUDGET_SMALL_ONLY = "budget_small_only"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    GATE_RED = "gate_red"
     MODELS_UNAVAILABLE = "models_unavailable"
     DEADLINE = "deadline"
     CUT_SHORT = "cut_short"

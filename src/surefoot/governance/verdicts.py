@@ -75,6 +75,10 @@ class Verdicts:
         verdict = self.current(tenant)
         return () if verdict is None else verdict.red_gates(surface)
 
+    def red_gate_names(self, tenant: TenantId, surface: str) -> tuple[str, ...]:
+        """What those gates are called, each once."""
+        return tuple(dict.fromkeys(result.gate for result in self.red_gates(tenant, surface)))
+
     def colour(self, tenant: TenantId, surface: str = EVERY_SURFACE) -> Colour:
         """The colour of the verdict that stands; green without one, for nothing was ever shown to be wrong."""
         verdict = self.current(tenant)

@@ -64,6 +64,7 @@ _ANSWERED: dict[str, JsonValue] = {
     "cache": "miss",
     "budget": "normal",
     "degraded": None,
+    "red_gates": [],
     "trace_id": "0195a0c2f3a47d0e8f5b6c7d8e9f0a1b",
     "steps": [
         {
@@ -241,6 +242,7 @@ class ShownReply(Shown):
     cache: CacheUse
     budget: BudgetLevel
     degraded: Degraded | None = Field(description="Why fewer tiers were asked than the policy allows.")
+    red_gates: list[str] = Field(description="The evals' gates that keep models away from this surface now; nearly always none.")
     trace_id: str
     steps: list[ShownStep]
 
@@ -270,6 +272,7 @@ class ShownReply(Shown):
             cache=reply.cache,
             budget=reply.budget,
             degraded=reply.degraded,
+            red_gates=list(reply.red_gates),
             trace_id=reply.trace_id,
             steps=[ShownStep.of(step) for step in reply.steps],
         )

@@ -65,6 +65,7 @@ _RECORD: dict[str, JsonValue] = {
     "cache": "miss",
     "budget": "normal",
     "degraded": None,
+    "red_gates": [],
     "prompt_fingerprint": "",
     "note": "",
     "choices": [],
@@ -271,6 +272,7 @@ class RecordedReply(Shown):
     cache: CacheUse = CacheUse.MISS
     budget: BudgetLevel = BudgetLevel.NORMAL
     degraded: Degraded | None = None
+    red_gates: list[str] = Field(default_factory=list)
     prompt_fingerprint: str = ""
     trace_id: str = ""
     note: str = ""
