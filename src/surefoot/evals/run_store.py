@@ -14,6 +14,8 @@ from surefoot.core.errors import InvalidEvalSet, InvalidInput
 from surefoot.evals.results import FORMAT, CaseResult, RunManifest
 
 MANIFEST, CASES = "manifest.json", "cases.jsonl"
+# A file among the runs that holds the name of the run which others are compared with.
+BASELINE = "baseline"
 Key = tuple[str, str, int]
 Read = TypeVar("Read", bound=BaseModel)
 
@@ -62,7 +64,11 @@ def open_run(folder: Path) -> StoredRun:
 
 
 def find_run(runs: Path, name: str) -> StoredRun:
-    """The run of this id among `runs`, or in the folder of this name; `latest` is the newest of them. Raises as open_run."""
+    """The run of this id among `runs`, or in the folder of this name; `latest` is the newest of them and `baseline` the one that
+    is pinned. Raises as open_run.
+    """
+    if name == BASELINE:
+        return open_run(runs / _pinned(runs))
     if name == "latest":
         found = run_folders(runs)
         if not found:
@@ -70,6 +76,17 @@ def find_run(runs: Path, name: str) -> StoredRun:
         return open_run(found[-1])
     inside = runs / name
     return open_run(inside if (inside / MANIFEST).is_file() else Path(name))
+
+
+def _pinned(runs: Path) -> str:
+    """The name of the pinned run's folder."""
+    try:
+        name = (runs / BASELINE).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise InvalidInput(f"{str(runs)!r} has no baseline yet; pin one with `surefoot eval baseline RUN`.") from error
+    if not (runs / name / MANIFEST).is_file():
+        raise InvalidInput(f"The baseline {name!r} is gone from {str(runs)!r}; pin another with `surefoot eval baseline RUN`.")
+    return name
 
 
 def run_folders(runs: Path) -> list[Path]:
