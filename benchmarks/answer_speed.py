@@ -16,11 +16,12 @@ import numpy as np
 
 from benchmarks.documentation import read_lines
 from benchmarks.measuring import Stopwatch, one_core, table
-from surefoot.bootstrap import Surefoot, build, read_limits
+from surefoot.bootstrap import Surefoot, build
 from surefoot.core.settings import Settings
 from surefoot.domain.answers import Answer
 from surefoot.domain.corpora import IngestReport
 from surefoot.domain.identity import EVERYONE, TenantId, Viewer
+from surefoot.retrieval.options import read_limits
 from surefoot.retrieval.sources import walk
 
 TENANT = TenantId("bench")

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,36 +21,48 @@ from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
 from surefoot.assistant.climbing import Climber
 from surefoot.assistant.conversation import Conversations
+from surefoot.assistant.feedback import FeedbackDesk
 from surefoot.assistant.first_answer import Extractive
 from surefoot.assistant.gate import Gate
 from surefoot.assistant.groundedness import Support
 from surefoot.assistant.handover import Handovers
+from surefoot.assistant.live_samples import LiveSamples
 from surefoot.assistant.standing import Standing
 from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
 from surefoot.core.ids import digest
 from surefoot.core.settings import Settings
 from surefoot.domain.action_rules import NO_RULES, ActionRules
-from surefoot.domain.budgets import Account
+from surefoot.domain.budgets import Account, BudgetLevel
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.policies import DEFAULT_SURFACE, NO_MODELS, CatalogEntry, ModelPolicy
 from surefoot.governance.audit import AuditTrail
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
-from surefoot.llm.cache import AnswerCache
-from surefoot.llm.policy_file import load_policy
 from surefoot.governance.observing import Observers
 from surefoot.governance.traces import Traces
 from surefoot.governance.verdicts import Verdicts
+from surefoot.llm.cache import AnswerCache
+from surefoot.llm.policy_file import load_policy
 from surefoot.llm.prompts import load_prompts
 from surefoot.llm.router import Router
 from surefoot.llm.scripted import scripted_model
-from surefoot.ports import AccessSnapshot, ChunkIndex, Encoder, EventSink, EvidenceModel, Fetcher, HostApp, LanguageModel, Store
-from surefoot.retrieval.freshness import FreshnessRule
-from surefoot.retrieval.ingest import Ingest, IngestOptions
-from surefoot.retrieval.readers import ReadLimits
+from surefoot.ports import (
+    AccessSnapshot,
+    ChunkIndex,
+    Encoder,
+    EventSink,
+    EvidenceModel,
+    Fetcher,
+    HostApp,
+    LanguageModel,
+    Observer,
+    Store,
+)
+from surefoot.retrieval.ingest import Ingest
+from surefoot.retrieval.options import freshness_rule, ingest_options, search_options
 from surefoot.retrieval.rerank import Reranker, reranker_of
-from surefoot.retrieval.search import Searcher, SearchOptions
+from surefoot.retrieval.search import Searcher
 
 if TYPE_CHECKING:
     from surefoot.adapters.prometheus_observer import PrometheusObserver
@@ -84,6 +96,10 @@ class Surefoot:
     registry: Registry
     actions: Actions
     audit: AuditTrail
+    verdicts: Verdicts
+    feedback: FeedbackDesk
+    samples: LiveSamples
+    traces: Traces
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -96,10 +112,6 @@ class Surefoot:
 
 
 @dataclass(frozen=True, slots=True)
-    verdicts: Verdicts
-    feedback: FeedbackDesk
-    samples: LiveSamples
-    traces: Traces
 class Adapters:
     """Everything that has an outside: what bootstrap makes from settings, and what tests and trials bring as doubles."""
 
@@ -112,6 +124,7 @@ class Adapters:
     models: Mapping[str, LanguageModel]
     audit_key: bytes
     hosts: Mapping[str, HostApp] = field(default_factory=dict)
+    observers: tuple[Observer, ...] = ()
     evidence: EvidenceModel | None = None
     # Loads what the first question would otherwise wait for; raises MissingDependency.
     warm: Callable[[], None] = lambda: None
@@ -176,7 +189,7 @@ def assemble(
 ) -> Surefoot:
     """The use cases over these adapters."""
     store, encoder, evidence = adapters.store, adapters.encoder, adapters.evidence
-    searcher = Searcher(store, adapters.index, encoder, clock, _search_options(settings))
+    searcher = Searcher(store, adapters.index, encoder, clock, search_options(settings))
     budgets = Budgets(store, clock, policy)
     router = Router(adapters.models, budgets)
     reranker = reranker_of(
@@ -184,7 +197,7 @@ def assemble(
     )
     gate = Gate(Support(encoder, evidence=evidence))
     conversations = Conversations(store, clock)
-    standing = Standing(store, clock, _freshness(settings))
+    standing = Standing(store, clock, freshness_rule(settings))
     registry = load_registry(settings.action_schemas_dir)
     audit = AuditTrail(store, adapters.audit_key)
     verdicts = Verdicts(store, clock, audit)
@@ -208,8 +221,8 @@ def assemble(
         searcher=searcher,
         reranker=reranker,
         answerer=answerer,
-        ask=Ask(parts),
-        ingest=Ingest(store, adapters.index, encoder, clock, _ingest_options(settings)),
+        ask=ask,
+        ingest=Ingest(store, adapters.index, encoder, clock, ingest_options(settings)),
         policy=policy,
         budgets=budgets,
         router=router,
@@ -221,8 +234,41 @@ def assemble(
         registry=registry,
         actions=Actions(acting),
         audit=audit,
+        verdicts=verdicts,
+        feedback=FeedbackDesk(store, clock, observer),
+        samples=samples,
+        traces=Traces(store),
         warm=adapters.warm,
     )
+
+
+def _ask_parts(
+    settings: Settings,
+    clock: Clock,
+    adapters: Adapters,
+    policy: ModelPolicy,
+    extractive: Extractive,
+    conversations: Conversations,
+) -> AskParts:
+    evidence = adapters.evidence
+    return AskParts(
+        extractive=extractive,
+        store=adapters.store,
+        clock=clock,
+        conversations=conversations,
+        cache=AnswerCache(settings.answer_cache_size),
+        policy=policy,
+        policy_fingerprint=digest(repr(policy)),
+        evidence_fingerprint=lambda: evidence.fingerprint if evidence else "",
+        freshness=freshness_rule(settings),
+    )
+
+
+def _metered(budgets: Budgets, observer: Observer, tenant: TenantId, account: Account) -> BudgetLevel:
+    """What the budgets allow; how far the tenant's own are spent is told on the way."""
+    state = budgets.state(tenant, account)
+    observer.metered(tenant, account.surface, max((m.share for m in state.meters if not m.key.viewer_hash), default=0.0))
+    return state.level
 
 
 def _action_parts(
@@ -234,10 +280,6 @@ def _action_parts(
     budgets: Budgets,
     audit: AuditTrail,
 ) -> ActionParts:
-        verdicts=verdicts,
-        feedback=FeedbackDesk(store, clock, observer),
-        samples=samples,
-        traces=Traces(store),
     from surefoot.adapters.cedar_policy import CedarPolicy
 
     def spent_share(tenant: TenantId) -> float:
@@ -274,16 +316,6 @@ def probe_client(settings: Settings, base_url: str) -> ProbeClient:
     from surefoot.adapters.probe_client import HttpProbeClient
 
     return HttpProbeClient(base_url, offline=settings.offline)
-
-
-def read_limits(settings: Settings) -> ReadLimits:
-    """What a single document may cost to read."""
-    return ReadLimits(
-        max_bytes=settings.max_document_bytes,
-        max_pages=settings.max_document_pages,
-        memory_mb=settings.reader_memory_mb,
-        cpu_seconds=settings.reader_seconds,
-    )
 
 
 def _store(settings: Settings) -> Store:
@@ -328,24 +360,6 @@ def _metrics(settings: Settings) -> "PrometheusObserver":
     return PrometheusObserver(tenants=settings.metrics_tenants)
 
 
-def _search_options(settings: Settings) -> SearchOptions:
-    return SearchOptions(
-        fusion=settings.fusion,
-        dense_weight=settings.dense_weight,
-        leg_depth=settings.leg_depth,
-        passages=settings.passages,
-        freshness=_freshness(settings),
-    )
-
-
-def _freshness(settings: Settings) -> FreshnessRule:
-    return FreshnessRule(
-        max_age_days=settings.max_evidence_age_days,
-        half_life_days=settings.freshness_half_life_days,
-        weight=settings.freshness_weight,
-    )
-
-
 def _models(settings: Settings, policy: ModelPolicy) -> dict[str, LanguageModel]:
     """Every model of the catalog behind its transport, by name; none is called yet, and no key is read."""
     return {name: _model(settings, entry) for name, entry in policy.catalog.items()}
@@ -371,14 +385,6 @@ def _warm(policy: ModelPolicy) -> None:
         from surefoot.adapters.litellm_model import load_litellm
 
         load_litellm()
-
-
-def _ingest_options(settings: Settings) -> IngestOptions:
-    return IngestOptions(
-        chunk_tokens=settings.chunk_tokens,
-        chunk_overlap_tokens=settings.chunk_overlap_tokens,
-        limits=read_limits(settings),
-    )
 
 
 def _make_data_dir(folder: Path) -> None:

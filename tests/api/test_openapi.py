@@ -99,6 +99,14 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         ("get", "/v1/conversations/{conversation_id}", held, shared.viewer(), None),
         ("post", "/v1/conversations/{conversation_id}/handover", held, shared.viewer(), {"note": "Please call."}),
         ("get", "/v1/replies/{reply_id}", {"reply_id": reply["reply_id"]}, shared.admin_key(), None),
+        (
+            "post",
+            "/v1/replies/{reply_id}/feedback",
+            {"reply_id": reply["reply_id"]},
+            shared.viewer(),
+            {"opinion": "helpful"},
+        ),
+        ("get", "/v1/traces/{trace_id}", {"trace_id": reply["trace_id"]}, shared.admin_key(), None),
         ("put", "/v1/documents", {}, shared.ingest_key(), {"uri": "refunds.md", "content": "# R\n\nNew text here.\n"}),
         ("post", "/v1/documents:batch", {}, shared.ingest_key(), {"documents": [{"uri": "z.md", "content": "# Z\n\nText.\n"}]}),
         ("get", "/v1/documents", {}, shared.ingest_key(), None),
@@ -186,6 +194,7 @@ def ids() -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
         mine = {
             "chunk_id": reply["answer"]["claims"][0]["citations"][0]["chunk_id"],
             "reply_id": reply["reply_id"],
+            "trace_id": reply["trace_id"],
             "conversation_id": conversation_of(made),
             "run_id": str(proposed(made, "mine")["run"]["run_id"]),
             "document_id": made.tenants[ACME].documents["refunds.md"],

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from surefoot.actions.applying import has_quorum
-from surefoot.actions.moves import again, found, moved
+from surefoot.actions.moves import again, found, moved, told
 from surefoot.actions.parts import AGENT_ROLE, ActionParts
 from surefoot.actions.policing import asker_of, decided, roles_of, said
 from surefoot.actions.viewing import seen, spec_of
@@ -82,9 +82,9 @@ class Approvals:
                 raise Conflict
             work.runs.add_decision(tenant, record)
             if approval.verdict is Verdict.REJECT:
-                moved(self._parts, work, tenant, replace(run, state=RunState.REJECTED), approver.user, details=details)
+                run = moved(self._parts, work, tenant, replace(run, state=RunState.REJECTED), approver.user, details=details)
             elif has_quorum(spec, plan, run, work.runs.approvals(tenant, run.run_id), now):
-                moved(self._parts, work, tenant, replace(run, state=RunState.APPROVED), approver.user, details=details)
+                run = moved(self._parts, work, tenant, replace(run, state=RunState.APPROVED), approver.user, details=details)
             else:
                 # The row's version moves with every word, so that two that come together cannot both miss the quorum.
                 if not work.runs.swap(tenant, run):
@@ -93,3 +93,5 @@ class Approvals:
                 self._parts.trail.record(work, tenant, entry)
             self._parts.at("spoken:before-commit")
             work.commit()
+        if run.state is not RunState.AWAITING_APPROVAL:
+            told(self._parts, tenant, run)

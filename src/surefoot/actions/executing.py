@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from surefoot.actions.applying import Applier
 from surefoot.actions.autonomy import Autonomy
 from surefoot.actions.calling import call_hash, host_call, outcome_of
-from surefoot.actions.moves import SYSTEM, again, found, moved
+from surefoot.actions.moves import SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
 from surefoot.actions.playbooks import PREFIX, Playbooks
@@ -174,11 +175,13 @@ class Worker:
         if delivery.host is None:
             return HostUnknown(f"the action {delivery.run.action!r} or its host app is not set up here any more")
         self._parts.at("calling")
-        if operation == _STATUS:
-            return delivery.host.status(tenant, delivery.call)
-        if delivery.run.kind is RunKind.UNDO:
-            return delivery.host.undo(tenant, delivery.call)
-        return delivery.host.apply(tenant, delivery.call)
+        host, is_undo = delivery.host, delivery.run.kind is RunKind.UNDO
+        ask = host.status if operation == _STATUS else host.undo if is_undo else host.apply
+        started = perf_counter()
+        reply = ask(tenant, delivery.call)
+        if self._parts.observer is not None:
+            self._parts.observer.called(tenant, delivery.run, operation, outcome_of(reply), perf_counter() - started)
+        return reply
 
     def _settled(self, tenant: TenantId, delivery: _Delivery, operation: str, reply: HostReply) -> Run:
         """The run after this answer. What another worker has settled meanwhile stays as it is."""
@@ -204,7 +207,7 @@ class Worker:
                     after = unknown(self._parts, work, tenant, run, due_at=now + wait, gives_up=gives_up)
             self._parts.at("settled:before-commit")
             work.commit()
-            return after
+        return told(self._parts, tenant, after) if after.state is not run.state else after
 
     def _add_attempt(
         self, work: UnitOfWork, tenant: TenantId, delivery: _Delivery, operation: str, outcome: str, status: int
@@ -241,8 +244,9 @@ class Worker:
             run = found(work, tenant, run_id)
             if run.state is not RunState.SCHEDULED:
                 return False
-            moved(self._parts, work, tenant, replace(run, state=state), SYSTEM, details={"why": why})
+            after = moved(self._parts, work, tenant, replace(run, state=state), SYSTEM, details={"why": why})
             work.commit()
+        told(self._parts, tenant, after)
         return True
 
     def _plan_anew(self, tenant: TenantId, run: Run) -> None:
@@ -276,6 +280,7 @@ class Worker:
             reverses=run.reverses,
             agent=run.agent,
         )
+        draft = replace(draft, trace_id=run.trace_id, surface=run.surface)
         claim = self._planner.claim(tenant, replace(draft, reason=run.reason, citations=run.citations))
         successor = self._planner.plan(tenant, claim.run, spec, asker) if claim.is_open else claim.run
         self._parts.at("planned-anew")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
-from surefoot.actions.moves import STOPPABLE, SYSTEM, again, found, moved
+from surefoot.actions.moves import STOPPABLE, SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.settling import applied, failed
 from surefoot.actions.viewing import is_admin, seen
@@ -55,9 +55,10 @@ class Expiry:
                         f"The run {run_id!r} is {run.state} and cannot be cancelled any more; undo it when applied."
                     )
                 cancelled = replace(run, state=RunState.CANCELLED)
-                moved(self._parts, work, viewer.tenant, cancelled, viewer.user, details={"note": note})
+                after = moved(self._parts, work, viewer.tenant, cancelled, viewer.user, details={"note": note})
                 work.runs.dequeue(viewer.tenant, run_id)
                 work.commit()
+            told(self._parts, viewer.tenant, after)
 
         again(once)
 
@@ -74,10 +75,11 @@ class Expiry:
                 if happened:
                     # Nobody saw the etags that it left, so nothing could tell a later write from ours: no undo.
                     receipt = Receipt(run_id, (), (), "", None, {}, now)
-                    applied(self._parts, work, tenant, run, receipt, actor=admin.user, details={"note": note})
+                    after = applied(self._parts, work, tenant, run, receipt, actor=admin.user, details={"note": note})
                 else:
-                    failed(self._parts, work, tenant, run, note, actor=admin.user)
+                    after = failed(self._parts, work, tenant, run, note, actor=admin.user)
                 work.commit()
+            told(self._parts, tenant, after)
 
         again(once)
 
@@ -115,7 +117,8 @@ class Expiry:
         with self._parts.store.begin() as work:
             if found(work, tenant, run.run_id).version != run.version:
                 return 0
-            moved(self._parts, work, tenant, replace(run, state=state), actor, details={"why": why})
+            after = moved(self._parts, work, tenant, replace(run, state=state), actor, details={"why": why})
             work.runs.dequeue(tenant, run.run_id)
             work.commit()
+        told(self._parts, tenant, after)
         return 1

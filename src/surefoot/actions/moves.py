@@ -72,6 +72,13 @@ def moved(
     return replace(run, version=run.version + 1)
 
 
+def told(parts: ActionParts, tenant: TenantId, run: Run) -> Run:
+    """The run, after whoever observes has seen the state that it is durably in."""
+    if parts.observer is not None:
+        parts.observer.ran(tenant, run)
+    return run
+
+
 def announce(work: UnitOfWork, tenant: TenantId, run: Run, now: datetime, data: Mapping[str, Json]) -> None:
     """The event `surefoot.action.run.<state>` waits to be delivered; the same step never tells it twice."""
     event_id = derived_id("evt", tenant, run.run_id, run.state, str(run.version))
@@ -91,6 +98,7 @@ def summary(run: Run) -> dict[str, Json]:
         "agent": run.agent,
         "reverses": run.reverses,
         "arguments_hash": run.arguments_hash,
+        "trace_id": run.trace_id,
     }
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import perf_counter
 
 from surefoot.actions.arguments import arguments_hash, natural_key, validated
 from surefoot.actions.calling import beyond_declared, call_hash, host_call, outcome_of, plan_digest, simulated
-from surefoot.actions.moves import STOPPABLE, SYSTEM, again, announce, found, moved, reasons_of, summary
+from surefoot.actions.moves import STOPPABLE, SYSTEM, again, announce, found, moved, reasons_of, summary, told
 from surefoot.actions.parts import ActionParts, Request
 from surefoot.actions.policing import Asker, decided, level_of
 from surefoot.core.errors import IdempotencyMismatch, InvalidInput, RunInProgress
@@ -55,6 +56,7 @@ class Planner:
         if not 0 < len(request.key) <= _MAX_KEY:
             raise InvalidInput(f"The idempotency key has {len(request.key)} characters; send 1 to {_MAX_KEY}.")
         run = self.draft(spec, arguments, asker.user, request.env, key=request.key, agent=request.agent)
+        run = replace(run, trace_id=request.trace_id, surface=request.surface)
         return replace(run, reason=request.reason[:_MAX_REASON], citations=request.citations), spec
 
     def draft(
@@ -111,11 +113,11 @@ class Planner:
                     return Claim(standing, is_open=is_ours and self._is_abandoned(standing, now))
                 # Its time is over and nobody has said so yet; it must not stand in anybody's way.
                 moved(self._parts, work, tenant, replace(standing, state=RunState.EXPIRED), SYSTEM)
-            told = summary(run)
+            said = summary(run)
             self._parts.trail.record(
-                work, tenant, AuditEntry(now, run.agent or run.maker, "action.run.proposed", run.run_id, told)
+                work, tenant, AuditEntry(now, run.agent or run.maker, "action.run.proposed", run.run_id, said)
             )
-            announce(work, tenant, run, now, told)
+            announce(work, tenant, run, now, said)
             self._parts.at("proposed:before-commit")
             work.commit()
         self._parts.at("proposed")
@@ -147,7 +149,10 @@ class Planner:
         if asker.is_agent and is_bound and run.state is RunState.PROPOSED:
             return self.keep(tenant, run, [RunState.SUGGESTED], record)
         call = host_call(tenant, spec.connector, run)
+        started = perf_counter()
         reply = simulated(self._parts, tenant, spec, call)
+        if self._parts.observer is not None:
+            self._parts.observer.called(tenant, run, "simulate", outcome_of(reply), perf_counter() - started)
         self._parts.at("simulated")
         if not isinstance(reply, HostDone):
             return self.refuse(tenant, run, record, call, outcome_of(reply), reply.status)
@@ -214,7 +219,7 @@ class Planner:
                 self._parts.at("planned:before-commit")
                 work.commit()
             self._parts.at("planned")
-            return after
+            return told(self._parts, tenant, after)
 
         return again(once)
 
@@ -238,7 +243,7 @@ class Planner:
                     failed = replace(run, state=RunState.FAILED)
                     after = moved(self._parts, work, tenant, failed, SYSTEM, details={"why": outcome})
                 work.commit()
-                return after
+            return told(self._parts, tenant, after) if after.state is not standing.state else after
 
         return again(once)
 

@@ -158,7 +158,7 @@ class Playbooks:
         asker = Asker(parent.maker, frozenset(_roles(parent)))
         arguments, major = step["arguments"], step["major"]
         assert isinstance(arguments, Mapping) and isinstance(major, int)
-        request = Request(str(step["action"]), arguments, str(number), parent.env, major=major)
+        request = Request(str(step["action"]), arguments, str(number), parent.env, major=major, trace_id=parent.trace_id)
         wanted, spec = self._planner.wanted(tenant, asker, request)
         wanted = replace(wanted, idem_scope=_scope(parent), reason=f"step {number + 1} of {parent.action}")
         try:

@@ -14,10 +14,10 @@ from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_of
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import page, seen, spec_of, view
-from surefoot.core.errors import NotFound, RunNotAllowed
-from surefoot.domain.actions import AutonomyLevel, Env
+from surefoot.core.errors import InvalidAction, NotFound, RunNotAllowed
+from surefoot.domain.actions import ActionSpec, AutonomyLevel, Env
 from surefoot.domain.identity import TenantId, Viewer
-from surefoot.domain.runs import RunState, Verdict
+from surefoot.domain.runs import Run, RunState, Verdict
 
 
 class Actions:
@@ -41,7 +41,7 @@ class Actions:
         Raises InvalidAction and NotFound (nothing is stored), IdempotencyMismatch, RunInProgress.
         """
         asker = asker_of(maker)
-        wanted, spec = self._planner.wanted(maker.tenant, asker, request)
+        wanted, spec = self._wanted(maker, request)
         claim = self._planner.claim(maker.tenant, wanted)
         if claim.is_open:
             by = replace(asker, is_agent=asker.is_agent or bool(request.agent))
@@ -143,6 +143,18 @@ class Actions:
         how many changed.
         """
         return self._expiry.expire_due(tenant, now or self._parts.clock.now())
+
+    def _wanted(self, maker: Viewer, request: Request) -> tuple[Run, ActionSpec]:
+        observer = self._parts.observer
+        try:
+            wanted, spec = self._planner.wanted(maker.tenant, asker_of(maker), request)
+        except InvalidAction:
+            if observer is not None:
+                observer.requested(maker.tenant, request.action, is_valid=False)
+            raise
+        if observer is not None:
+            observer.requested(maker.tenant, spec.name, is_valid=True)
+        return wanted, spec
 
     def _press(self, viewer: Viewer, run_id: str, *, plan_digest: str = "", by_agent: bool = False, wait: bool = False) -> None:
         # Whoever waits calls the host in this thread; workers leave the run alone for as long as a lease would hold.

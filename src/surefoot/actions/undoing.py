@@ -53,7 +53,7 @@ class Undoing:
             spec, original.arguments, viewer.user, original.env, key=key, kind=RunKind.UNDO, reverses=run_id
         )
         deadline = min(draft.created_at + spec.simulate_ttl, held.undo_until or draft.deadline)
-        claim = self._planner.claim(tenant, replace(draft, deadline=deadline))
+        claim = self._planner.claim(tenant, replace(_traced(draft, original), deadline=deadline))
         if not claim.is_open:
             return claim
         return replace(claim, run=self._planned(tenant, claim.run, held, spec, asker_of(viewer)))
@@ -130,10 +130,15 @@ class Undoing:
         draft = self._planner.draft(
             spec, undone.arguments, viewer.user, undone.env, key=key, kind=RunKind.REDO, reverses=undo.run_id
         )
-        claim = self._planner.claim(tenant, draft)
+        claim = self._planner.claim(tenant, _traced(draft, undone))
         if not claim.is_open:
             return claim
         return replace(claim, run=self._planner.plan(tenant, claim.run, spec, asker_of(viewer)))
+
+
+def _traced(run: Run, origin: Run) -> Run:
+    """The run in the trace of what it reverses, so that one id finds the effect and what took it back."""
+    return replace(run, trace_id=origin.trace_id, surface=origin.surface)
 
 
 def _is_as_left(now: Sequence[Precondition], left: Sequence[Precondition]) -> bool:

@@ -17,7 +17,21 @@ from surefoot.api.deps import Face
 from surefoot.api.edge import Edge, check_origins
 from surefoot.api.limits import Admission
 from surefoot.api.openapi import describe
-from surefoot.api.routes import actions, ask, budgets, conversations, documents, health, issuers, keys, metrics, pages, replies
+from surefoot.api.routes import (
+    actions,
+    ask,
+    budgets,
+    conversations,
+    documents,
+    feedback,
+    health,
+    issuers,
+    keys,
+    metrics,
+    pages,
+    replies,
+    traces,
+)
 from surefoot.api.schemas.problems import Problem
 from surefoot.api.working import work_while_running
 from surefoot.bootstrap import Surefoot
@@ -29,6 +43,22 @@ _log = logging.getLogger("surefoot.api")
 _WAITING_PER_PLACE = 4
 _ADMINISTRATION_PLACES = 8
 _WORKED_ON_PER_CORE = 2
+
+_ROUTES = (
+    ask,
+    feedback,
+    actions,
+    conversations,
+    documents,
+    replies,
+    traces,
+    budgets,
+    keys,
+    issuers,
+    health,
+    metrics,
+    pages,
+)
 
 _DESCRIPTION = """
 Questions are answered from the tenant's own documents, cited to the character, or refused with the reason.
@@ -97,7 +127,7 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         administration=Admission(concurrent=_ADMINISTRATION_PLACES, waiting=_ADMINISTRATION_PLACES * _WAITING_PER_PLACE),
     )
     errors.install(app)
-    for routes in (ask, actions, conversations, documents, replies, budgets, keys, issuers, health, metrics, pages):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(Edge, clock=surefoot.clock, origins=origins, public_url=settings.public_url)

@@ -1,7 +1,6 @@
 """The outermost layer: request ids, strict headers, exact origins, and the last place where an error is caught."""
 
 import logging
-import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -13,11 +12,11 @@ from surefoot.api.errors import problem
 from surefoot.core.clock import Clock
 from surefoot.core.errors import Forbidden, InvalidSettings, SurefootError
 from surefoot.core.ids import new_id
+from surefoot.core.tracing import TRACE_ID, note_caller
 
 _log = logging.getLogger("surefoot.api")
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 _CORS_METHODS = "GET, POST, DELETE"
-_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id"
+_CORS_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, Traceparent, X-Request-Id"
 _CORS_SECONDS = "600"
 
 STRICT_HEADERS = {
@@ -54,7 +53,9 @@ class Edge:
             return
         headers = Headers(scope=scope)
         request_id = self._request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["trace_id"] = note_caller(headers.get("traceparent", ""), request_id)
         origin = headers.get("origin")
         is_listed = origin in self._origins
         has_started = False
@@ -91,7 +92,7 @@ class Edge:
     def _request_id(self, headers: Headers) -> str:
         """The caller's id when it is harmless in a log, else a fresh one."""
         given = headers.get("x-request-id", "")
-        return given if _REQUEST_ID.match(given) else new_id("req", self._clock.now())
+        return given if TRACE_ID.match(given) else new_id("req", self._clock.now())
 
     async def _refuse(self, error: SurefootError, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = scope["state"]["request_id"]

@@ -74,6 +74,11 @@ def request_id_of(request: Request) -> str:
     return str(request.scope["state"]["request_id"])
 
 
+def trace_id_of(request: Request) -> str:
+    """The id by which everything that was done for this call is found."""
+    return str(request.scope["state"]["trace_id"])
+
+
 def problem_body(request: Request, error: SurefootError) -> bytes:
     """The problem as JSON, for an answer whose status has gone out already."""
     _log_failure(request, error)

@@ -15,6 +15,7 @@ from surefoot.assistant.conversation import Conversations
 from surefoot.assistant.course import Asking, Course, TimedWatcher, valid_question
 from surefoot.assistant.first_answer import Extractive, Search
 from surefoot.assistant.follow_ups import standalone
+from surefoot.assistant.live_samples import LiveSamples
 from surefoot.assistant.offering import NOTHING_DRAFTED, Offering, Settled, evidence_of, weighed
 from surefoot.assistant.refusals import no_evidence
 from surefoot.assistant.standing import Standing
@@ -42,9 +43,6 @@ _SHARE_AFTER_MODELS, _MOST_SECONDS_AFTER_MODELS = 0.1, 0.25
 # Rights may change while a question is answered: it is then asked once more, and after that nothing is shown.
 _SEARCHES = 2
 # What one account's budget took away is still there for another's.
-# While a gate is red, what models wrote before is as suspect as what they would write now: it is kept apart, and found again
-# when the gate is green.
-_NO_MODEL = "/no model"
 _OF_ONE_ACCOUNT = frozenset({Degraded.BUDGET_SMALL_ONLY, Degraded.BUDGET_EXHAUSTED})
 
 
@@ -65,8 +63,8 @@ class AskParts:
     evidence_fingerprint: Callable[[], str] = lambda: ""
     level: Callable[[TenantId, Account], BudgetLevel] = lambda tenant, account: BudgetLevel.NORMAL
     freshness: FreshnessRule = FreshnessRule()
-    red_gates: Callable[[TenantId, str], tuple[str, ...]] = lambda tenant, surface: ()
     observer: ReplyObserver | None = None
+    samples: LiveSamples | None = None
 
 
 class Ask:
@@ -131,7 +129,6 @@ class Ask:
             level=self._parts.level(asking.viewer.tenant, asking.account) if self._may_climb(policy) else BudgetLevel.NORMAL,
             is_watched=is_watched,
         )
-            red_gates=self._parts.red_gates(asking.viewer.tenant, asking.surface),
 
     def _without_models(self, course: Course) -> Reply | None:
         """The reply, when the cache or the extractive tier settles it; None when the evidence asks for a model."""
@@ -205,7 +202,7 @@ class Ask:
         assert climber is not None and first is not None and first.escalate is not None, "Only evidence leads here."
         started = perf_counter()
         offering = await run(partial(self._offering, course)) if self._parts.proposals else None
-        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.withheld, offering=offering)
+        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.level, offering=offering)
         seen = TimedWatcher(watcher, course) if watcher else None
 
         async def work() -> Climbed:
@@ -286,6 +283,8 @@ class Ask:
         asking = course.asking
         if asking.conversation_id:
             self._parts.conversations.remember(asking.viewer, asking.conversation_id, reply)
+        if self._parts.samples is not None:
+            self._parts.samples.saw(asking.viewer, reply)
         return reply
 
     def _offered(self, course: Course) -> tuple[OfferedAction, ...]:
@@ -324,7 +323,6 @@ class Ask:
             trace_id=asking.trace_id or uuid7(course.asked_at).hex,
             actions=course.actions,
         )
-            red_gates=course.red_gates,
         parts.store.replies.append(asking.viewer.tenant, viewer_hash(asking.viewer), reply)
         course.is_recorded = True
         if parts.observer is not None:
@@ -349,7 +347,7 @@ class Ask:
                 rights=self._rights.of(asking.viewer, epoch=state.acl_epoch),
                 corpus_version=state.version,
                 prompt_fingerprint=parts.climber.prompt_fingerprint if parts.climber else "",
-                policy_fingerprint=parts.policy_fingerprint + (_NO_MODEL if course.red_gates else ""),
+                policy_fingerprint=parts.policy_fingerprint,
                 surface=asking.surface,
                 locale=asking.viewer.locale,
                 narrowing=repr((asking.where, asking.limit)),

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from surefoot.bootstrap import Surefoot, read_limits
+from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import (
     DataDirOption,
     JsonOption,
@@ -37,6 +37,7 @@ from surefoot.domain.corpora import IngestReport, SkippedFile
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.retrieval import ingest as use_case
 from surefoot.retrieval.lease import LEASE_SECONDS
+from surefoot.retrieval.options import read_limits
 from surefoot.retrieval.readers import RawFile
 from surefoot.retrieval.sources import walk
 

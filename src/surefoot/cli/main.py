@@ -22,6 +22,7 @@ from surefoot.cli import (
     runs,
     serve,
     token,
+    trace,
 )
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ app.command("doctor")(doctor.doctor)
 app.command("ingest")(ingest.ingest)
 app.command("ask")(ask.ask)
 app.command("serve")(serve.serve)
+app.command("trace")(trace.trace)
 app.command("mcp")(mcp.mcp)
 app.command("token")(token.token)
 app.command("access")(access.access)

@@ -14,6 +14,7 @@ from surefoot.core.errors import InvalidSettings
 _PATHS = frozenset(
     {"data_dir", "models_file", "prompts_dir", "actions_file", "action_schemas_dir", "policies_dir", "audit_key_file"}
 )
+_LISTS = frozenset({"cors_origins", "keep_live_samples"})
 ENV_PREFIX = "SUREFOOT_"
 FILE_NAME = "surefoot.toml"
 
@@ -103,6 +104,14 @@ class Settings(BaseModel):
     metrics_token: str = Field("", description="Bearer token that opens /metrics; empty means that nothing does.")
     metrics_public: bool = Field(False, description="Serve /metrics to everybody who can reach the port.")
     metrics_tenants: bool = Field(False, description="Count every series for each tenant by itself.")
+    log_format: Literal["text", "json"] = Field("text", description="Log lines as text, or each as one JSON object.")
+    otel_endpoint: str = Field(
+        "", description="OTLP/HTTP endpoint that traces are sent to; empty means OTEL_EXPORTER_OTLP_ENDPOINT, or else none."
+    )
+    keep_live_samples: tuple[str, ...] = Field(
+        (), description="Tenants of whose consenting viewers replies are kept to be scored; `*` is all of them."
+    )
+    live_samples_days: int = Field(30, ge=1, le=3650, description="Days that such a reply is kept.")
 
     @property
     def resolved_database_url(self) -> str:
@@ -160,7 +169,7 @@ def _from_env(key: str, text: str) -> Any:
     """The text, or for list settings the JSON list or comma-separated words; `none` clears an optional setting."""
     if text.lower() == "none":
         return None
-    if key == "cors_origins":
+    if key in _LISTS:
         if not text.startswith("["):
             return tuple(part.strip() for part in text.split(",") if part.strip())
         try:

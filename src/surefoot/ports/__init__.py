@@ -12,7 +12,7 @@ from surefoot.ports.evidence import (
     SupportJudgement,
     SupportRule,
 )
-from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, ReplyObserver
+from surefoot.ports.outside import EventSink, Fetched, Fetcher, LanguageModel, Observer, ReplyObserver
 from surefoot.ports.quality import FeedbackRepository, SampleRepository
 from surefoot.ports.retrieval import (
     AccessSnapshot,
@@ -63,6 +63,7 @@ __all__ = [
     "IndexChange",
     "LanguageModel",
     "MeterRepository",
+    "Observer",
     "PassageJudgement",
     "PolicyEngine",
     "ReadableDocuments",
@@ -79,5 +80,5 @@ __all__ = [
     "UnitOfWork",
     "VectorCache",
     "Vectors",
-]
     "VerdictRepository",
+]

@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Protocol
 
 from surefoot.domain.events import OutgoingEvent
+from surefoot.domain.feedback import Feedback
 from surefoot.domain.identity import TenantId
 from surefoot.domain.models import ModelCard, ModelRequest, Piece
 from surefoot.domain.replies import Reply
+from surefoot.domain.runs import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,28 @@ class ReplyObserver(Protocol):
 
     def replied(self, tenant: TenantId, reply: Reply) -> None:
         """The reply is counted."""
+        ...
+
+
+class Observer(ReplyObserver, Protocol):
+    """Whoever counts or traces what the product does. It sees everything after it is durable, and never makes anything fail."""
+
+    def metered(self, tenant: TenantId, surface: str, share: float) -> None:
+        """This share of the tighter of the tenant's own limits was spent when a question came; 1 is all of it."""
+        ...
+
+    def requested(self, tenant: TenantId, action: str, *, is_valid: bool) -> None:
+        """Somebody asked for an action, with valid arguments or not; only the valid become runs."""
+        ...
+
+    def ran(self, tenant: TenantId, run: Run) -> None:
+        """The run has come to the state it is in."""
+        ...
+
+    def called(self, tenant: TenantId, run: Run, operation: str, outcome: str, seconds: float) -> None:
+        """A host answered a call of this run (simulate, apply, undo, status), or did not."""
+        ...
+
+    def heard(self, tenant: TenantId, surface: str, feedback: Feedback) -> None:
+        """A viewer said this about a reply on this surface."""
         ...

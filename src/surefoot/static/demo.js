@@ -85,7 +85,7 @@ async function answered(turn, question, held, signal) {
     } else if (name === "restart") turn.restart();
     else if (name === "reply") {
       announced = turn.reply(data);
-      if (held === conversation && data.answer) doing?.rest({ question, citations: citationsOf(data) });
+      if (held === conversation && data.answer) doing?.rest({ question, reply: data.reply_id, citations: citationsOf(data) });
     }
   }
   return announced;

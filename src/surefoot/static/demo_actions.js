@@ -88,6 +88,7 @@ export class Doing {
     this.form.fill(offer.arguments ?? {});
     byId("why").value = offer.reason ?? "";
     this.offered = offer.citations ?? null;
+    this.offeredBeside = offer.reply_id ?? null;
     const open = this.form.firstOpen;
     byId("doing").scrollIntoView({ block: "nearest" });
     if (open) {
@@ -177,15 +178,21 @@ export class Doing {
     this.announce(announced);
   }
 
+  // The reply that this was offered beside, so that question and deed are found together.
+  #beside() {
+    const reply = this.offered ? this.offeredBeside : this.evidence?.reply;
+    return reply ? { reply_id: reply } : {};
+  }
+
   #wanted() {
     const rests = byId("evidence").checked && !byId("evidence-field").hidden ? this.evidence.citations : [];
-    return { action: byId("action").value, arguments: this.form.values(), reason: byId("why").value.trim(), citations: this.offered ?? rests };
+    return { action: byId("action").value, arguments: this.form.values(), reason: byId("why").value.trim(), citations: this.offered ?? rests, ...this.#beside() };
   }
 }
 
 // Buttons for what the reply offers to do; a reply without offers has none.
 export function offerButtons(reply, press) {
-  return (reply.actions ?? []).map((offer) => element("li", [button(offer.title, {}, () => press(offer)), element("p", offer.reason ?? "", { class: "hint" })]));
+  return (reply.actions ?? []).map((offer) => element("li", [button(offer.title, {}, () => press({ ...offer, reply_id: reply.reply_id })), element("p", offer.reason ?? "", { class: "hint" })]));
 }
 
 // The passages that an answer stands on, each once.

@@ -77,7 +77,7 @@ def test_replies_are_counted_by_surface_outcome_reason_and_tier(observer: Promet
     assert value(observer, "replies_total", surface="help", outcome="refusal", reason="out_of_scope", tier="") == 1
     assert value(observer, "reply_cache_total", surface="help", use="miss") == 2
     assert value(observer, "reply_cache_total", surface="help", use="hit") == 1
-    assert value(observer, "replies_degraded_total", reason="budget_exhausted") == 1
+    assert value(observer, "replies_degraded_total", surface="help", reason="budget_exhausted") == 1
     assert value(observer, "replies_at_budget_level_total", surface="help", level="warn") == 2
 
 
@@ -93,11 +93,11 @@ def test_steps_are_counted_with_their_escalations_tokens_and_money(observer: Pro
 
 
 def test_time_is_observed_by_stage_and_until_the_first_claim(observer: PrometheusObserver) -> None:
-    assert value(observer, "stage_seconds_sum", stage="search") == pytest.approx(0.008)
-    assert value(observer, "stage_seconds_count", stage="search") == 3
-    assert value(observer, "first_claim_seconds_count") == 2
-    assert value(observer, "first_claim_seconds_bucket", le="2.0") == 0
-    assert value(observer, "first_claim_seconds_bucket", le="4.0") == 2
+    assert value(observer, "stage_seconds_sum", surface="help", stage="search") == pytest.approx(0.008)
+    assert value(observer, "stage_seconds_count", surface="help", stage="search") == 3
+    assert value(observer, "first_claim_seconds_count", surface="help") == 2
+    assert value(observer, "first_claim_seconds_bucket", surface="help", le="2.0") == 0
+    assert value(observer, "first_claim_seconds_bucket", surface="help", le="4.0") == 2
 
 
 def test_no_series_names_a_tenant_a_viewer_or_a_question_unless_tenants_are_asked_for(observer: PrometheusObserver) -> None:
@@ -114,7 +114,7 @@ def test_with_tenants_every_series_is_each_tenants_own() -> None:
     assert set(owners) == {"acme", "globex"}
     assert value(observer, "budget_level", surface="help", tenant="acme") == BudgetLevel.EXHAUSTED.rank
     assert value(observer, "budget_level", surface="help", tenant="globex") == BudgetLevel.WARN.rank
-    assert value(observer, "first_claim_seconds_count", tenant="globex") == 1
+    assert value(observer, "first_claim_seconds_count", surface="help", tenant="globex") == 1
 
 
 def test_labels_never_take_more_values_than_they_may() -> None:

@@ -1,6 +1,7 @@
 """Buttons that can be taken back: what may be done, and runs from preview to undo, as the signed-in viewer."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from surefoot.actions.evidence import refuse_unreadable
 from surefoot.actions.parts import Request as RunRequest
 from surefoot.actions.parts import RunView
 from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
+from surefoot.api.errors import trace_id_of
 from surefoot.api.schemas.actions import (
     ApplyRequest,
     NewRun,
@@ -24,6 +26,7 @@ from surefoot.api.schemas.actions import (
     ShownRunView,
     UndoRequest,
 )
+from surefoot.assistant.feedback import own_reply
 from surefoot.core.deadline import Deadline
 from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Env
@@ -51,10 +54,11 @@ async def list_actions(viewer: TheViewer, face: TheFace) -> Response:
 
 
 @router.post("/runs", response_model=ShownRunView, status_code=201, summary="Preview an action")
-async def propose(body: NewRun, viewer: TheViewer, face: TheFace, idempotency_key: Key = None) -> Response:
+async def propose(body: NewRun, viewer: TheViewer, face: TheFace, request: Request, idempotency_key: Key = None) -> Response:
     """The run, simulated: its plan shows what would change. Nothing has changed yet.
 
-    With a known `Idempotency-Key` and the same body the stored run is answered, marked `Idempotent-Replayed: true`.
+    With `reply_id` it joins the trace of that reply; else that of this call. With a known
+    `Idempotency-Key` and the same body the stored run is answered, marked `Idempotent-Replayed: true`.
     """
     wanted = RunRequest(
         action=body.action,
@@ -64,8 +68,9 @@ async def propose(body: NewRun, viewer: TheViewer, face: TheFace, idempotency_ke
         reason=body.reason,
         citations=tuple(body.citations),
         major=body.major,
+        trace_id=trace_id_of(request),
     )
-    view = await face.questions.run(partial(_propose, face, viewer, wanted))
+    view = await face.questions.run(partial(_propose, face, viewer, wanted, body.reply_id))
     return _answer(view, 200 if view.replayed else 201)
 
 
@@ -160,7 +165,10 @@ async def _done(face: Face, work: Callable[[], RunView]) -> Response:
     return _answer(await face.questions.run(work))
 
 
-def _propose(face: Face, viewer: Viewer, wanted: RunRequest) -> RunView:
+def _propose(face: Face, viewer: Viewer, wanted: RunRequest, reply_id: str | None) -> RunView:
+    if reply_id is not None:
+        reply = own_reply(face.surefoot.store, viewer, reply_id)
+        wanted = replace(wanted, trace_id=str(reply["trace_id"]), surface=str(reply["surface"]))
     refuse_unreadable(face.surefoot.store, viewer, wanted.citations)
     return face.surefoot.actions.propose(viewer, wanted)
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
-from surefoot.api.errors import problem_body, request_id_of
+from surefoot.api.errors import problem_body, trace_id_of
 from surefoot.api.schemas.asking import Question, ShownPassage, ShownReply
 from surefoot.api.streaming import AnswerStream, wants_stream, while_connected
 from surefoot.assistant.course import Asking
@@ -39,7 +39,7 @@ async def ask(question: Question, viewer: TheViewer, face: TheFace, request: Req
         question.limit,
         question.surface,
         ConversationId(question.conversation_id) if question.conversation_id else None,
-        request_id_of(request),
+        trace_id_of(request),
     )
 
     deadline = face.surefoot.ask.deadline_of(asking)

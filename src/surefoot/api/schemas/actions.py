@@ -16,6 +16,7 @@ LONGEST_NOTE_CHARACTERS = 2_000
 ActionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,47}$")]
 Note = Annotated[str, StringConstraints(max_length=LONGEST_NOTE_CHARACTERS), AfterValidator(without_nul)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+ReplyIdText = Annotated[str, StringConstraints(pattern=r"^ans_[0-9a-f]{32}$")]
 ChunkIdText = Annotated[str, StringConstraints(pattern=r"^chk_[0-9a-f]{24}$")]
 
 _RUN: dict[str, JsonValue] = {
@@ -35,6 +36,8 @@ _RUN: dict[str, JsonValue] = {
     "created_at": "2026-03-01T12:00:00Z",
     "not_before": None,
     "deadline": "2026-03-02T12:00:00Z",
+    "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+    "surface": "help",
     "version": 2,
 }
 _VIEW: dict[str, JsonValue] = {
@@ -78,6 +81,8 @@ class NewRun(Sent):
     citations: list[ChunkIdText] = Field(
         default_factory=list, max_length=16, description="Passages it rests on; they must be ones that the viewer may read."
     )
+
+    reply_id: ReplyIdText | None = Field(None, description="The viewer's own reply that it was offered beside.")
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -176,6 +181,8 @@ class ShownRun(Shown):
     created_at: datetime
     not_before: datetime | None
     deadline: datetime
+    trace_id: str = Field(description="Joins it to the question that it was offered beside.")
+    surface: str = Field(description="Where that question was asked; empty when it was offered beside none.")
     version: int
 
     @classmethod
