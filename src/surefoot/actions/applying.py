@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from surefoot.actions.moves import SYSTEM, again, found, moved, reasons_of, told
+from surefoot.actions.delivering import press_lease
+from surefoot.actions.moves import SYSTEM, again, found, moved, reasons_of
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.policing import Asker, decided, level_of, stage_of
 from surefoot.actions.viewing import cap_holds, spec_of
@@ -54,7 +55,7 @@ class Applier:
         self, tenant: TenantId, run_id: str, asker: Asker, *, plan_digest: str = "", head_start: timedelta = timedelta()
     ) -> Pressed:
         """The run as it stands after the press: applying when this press began it; scheduled, suggested, denied or awaiting
-        approval when the policy says so now; as it was when it had begun before. Workers leave it alone for `head_start`.
+        approval when the policy says so now; as it was when it had begun before. With a `head_start` it is leased to the presser.
 
         Raises PlanStale when it has to be simulated again, RunNotAllowed when it is not ready.
         """
@@ -155,10 +156,13 @@ class Applier:
             applying = replace(run, state=RunState.APPLYING, not_before=None)
             after = moved(self._parts, work, tenant, applying, run.maker, details=details)
             work.runs.dequeue(tenant, run.run_id)
-            work.runs.enqueue(tenant, run.run_id, due_at=now + head_start)
+            work.runs.enqueue(tenant, run.run_id, due_at=now)
+            if head_start:
+                lease = press_lease(self._parts, now)
+                work.runs.lease(tenant, run.run_id, lease.owner, now=now, until=lease.until)
             self._parts.at("applying:before-commit")
             work.commit()
-        return told(self._parts, tenant, after)
+        return after
 
     def _raise_unless_changed(self, work: UnitOfWork, tenant: TenantId, run: Run) -> None:
         if found(work, tenant, run.run_id).version != run.version:
@@ -189,7 +193,7 @@ class Applier:
             if after.not_before is not None and state is RunState.SCHEDULED:
                 work.runs.enqueue(tenant, run.run_id, due_at=after.not_before)
             work.commit()
-        return told(self._parts, tenant, after) if state is not run.state else after
+        return after
 
 
 def has_quorum(spec: ActionSpec, plan: Plan, run: Run, approvals: Sequence[Approval], now: datetime) -> bool:

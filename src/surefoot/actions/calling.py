@@ -10,6 +10,7 @@ from surefoot.domain.canonical import canonical_hash
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import (
     Change,
+    HostAccepted,
     HostCall,
     HostDone,
     HostNever,
@@ -22,6 +23,8 @@ from surefoot.domain.runs import (
 )
 
 _MAX_OUTCOME = 300
+# The outcome of a call that the host has taken on and will tell of later.
+ACCEPTED = "accepted"
 
 
 def delivery_id(tenant: TenantId, run: Run) -> str:
@@ -72,6 +75,8 @@ def outcome_of(reply: HostReply) -> str:
             return "stale"
         case HostRejected(reason=reason):
             return f"rejected: {reason}"[:_MAX_OUTCOME]
+        case HostAccepted():
+            return ACCEPTED
         case HostUnknown(reason=reason):
             return f"unknown: {reason}"[:_MAX_OUTCOME]
         case HostNever():

@@ -10,7 +10,7 @@ from surefoot.domain.actions import ActionSpec, Env, Json
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run, Stage
-from surefoot.ports import HostApp, Observer, PolicyEngine, Store, UnitOfWork
+from surefoot.ports import HostApp, PolicyEngine, Store, UnitOfWork
 
 ADMIN_ROLE = "admin"
 AGENT_ROLE = "agent"
@@ -61,6 +61,8 @@ class Pace:
     deliveries: int = 5
     first_pause: timedelta = timedelta(seconds=2)
     longest_pause: timedelta = timedelta(minutes=5)
+    # A host that has taken a call on may say so long what became of it; then it is an outcome that nobody knows.
+    callback_within: timedelta = timedelta(minutes=30)
     # After this long a person has to find out.
     settle_within: timedelta = timedelta(hours=1)
     defer: timedelta = timedelta(minutes=15)
@@ -100,14 +102,12 @@ class ActionParts:
     exposed: Callable[[TenantId, Run], bool] = _always_exposed
     has_parity: Callable[[TenantId, str], bool] = _no_parity
     at: Callable[[str], None] = _nothing
-    observer: Observer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What somebody wants done. `key` is the caller's idempotency key; `agent` names the program that proposes it for the
-    viewer, and is empty when they ask themselves; `reason` and `citations` say why it is offered. `trace_id` and `surface` are
-    those of the question it was offered beside.
+    viewer, and is empty when they ask themselves; `reason` and `citations` say why it is offered.
     """
 
     action: str
@@ -118,8 +118,6 @@ class Request:
     reason: str = ""
     citations: tuple[str, ...] = ()
     major: int | None = None
-    trace_id: str = ""
-    surface: str = ""
 
 
 @dataclass(frozen=True, slots=True)

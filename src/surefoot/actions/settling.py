@@ -4,14 +4,27 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from surefoot.actions.moves import SYSTEM, found, moved
+from surefoot.actions.calling import outcome_of
+from surefoot.actions.moves import SYSTEM, found, moved, summary
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.windows import undo_until
 from surefoot.core.errors import Conflict
 from surefoot.domain.actions import ActionSpec, Json, Reversibility
+from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId
 from surefoot.domain.json_patch import inverted
-from surefoot.domain.runs import HostDone, Plan, Receipt, Run, RunKind, RunState
+from surefoot.domain.runs import (
+    HostDone,
+    HostNever,
+    HostRejected,
+    HostReply,
+    HostStale,
+    Plan,
+    Receipt,
+    Run,
+    RunKind,
+    RunState,
+)
 from surefoot.ports import UnitOfWork
 
 
@@ -27,6 +40,30 @@ def receipt_of(run: Run, plan: Plan, spec: ActionSpec, reply: HostDone, now: dat
         result=dict(reply.result or {}),
         at=now,
     )
+
+
+def certain(
+    parts: ActionParts,
+    work: UnitOfWork,
+    tenant: TenantId,
+    run: Run,
+    plan: Plan,
+    spec: ActionSpec | None,
+    reply: HostReply,
+    *,
+    actor: str = SYSTEM,
+) -> Run | None:
+    """The run as an answer that leaves nothing open makes it; None, with nothing changed, for every other answer."""
+    match reply:
+        case HostDone() if spec is not None:
+            receipt = receipt_of(run, plan, spec, reply, parts.clock.now())
+            return applied(parts, work, tenant, run, receipt, actor=actor)
+        case HostStale() if run.state is not RunState.NEEDS_HUMAN:
+            return stale(parts, work, tenant, run, actor=actor)
+        case HostStale() | HostNever() | HostRejected():
+            return failed(parts, work, tenant, run, outcome_of(reply), actor=actor)
+        case _:
+            return None
 
 
 def applied(
@@ -71,16 +108,30 @@ def failed(
     return after
 
 
-def stale(parts: ActionParts, work: UnitOfWork, tenant: TenantId, run: Run) -> Run:
+def stale(parts: ActionParts, work: UnitOfWork, tenant: TenantId, run: Run, *, actor: str = SYSTEM) -> Run:
     """The run has had no effect, because a resource is not as its plan saw it. It waits to be planned anew, but for an undo,
     over whose conflict a person decides.
     """
     work.runs.settle_caps(tenant, run.run_id, committed=False)
-    after = moved(parts, work, tenant, replace(run, state=RunState.STALE), SYSTEM)
+    after = moved(parts, work, tenant, replace(run, state=RunState.STALE), actor)
     work.runs.dequeue(tenant, run.run_id)
     if run.kind is not RunKind.UNDO:
         work.runs.enqueue(tenant, run.run_id, due_at=parts.clock.now())
     return after
+
+
+def waiting(parts: ActionParts, work: UnitOfWork, tenant: TenantId, run: Run, *, due_at: datetime, is_new: bool) -> Run:
+    """The host has taken the run on and will say what became of it: it stays as it is, with its caps held, and is asked about
+    when it is due. `is_new` when the host has just said so.
+    """
+    if not work.runs.swap(tenant, run):
+        raise Conflict
+    if is_new:
+        entry = AuditEntry(parts.clock.now(), SYSTEM, "action.run.accepted", run.run_id, summary(run))
+        parts.trail.record(work, tenant, entry)
+    work.runs.dequeue(tenant, run.run_id)
+    work.runs.enqueue(tenant, run.run_id, due_at=due_at)
+    return run
 
 
 def unknown(parts: ActionParts, work: UnitOfWork, tenant: TenantId, run: Run, *, due_at: datetime, gives_up: bool) -> Run:

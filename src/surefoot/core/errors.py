@@ -226,6 +226,12 @@ class PlanStale(RunNotAllowed):
     code = "plan_stale"
 
 
+class CallbackConflict(RunNotAllowed):
+    """The host said something else about this delivery before, or the run has ended otherwise; nothing was overwritten."""
+
+    code = "callback_conflict"
+
+
 class UndoConflict(RunNotAllowed):
     """Somebody changed what this run had changed; the difference is shown and nothing was overwritten."""
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +14,7 @@ from surefoot.domain.identity import TenantId
 from surefoot.domain.json_patch import check_patch
 from surefoot.domain.runs import (
     Change,
+    HostAccepted,
     HostCall,
     HostDone,
     HostNever,
@@ -42,6 +44,8 @@ _REQUEST_MEMBERS = frozenset(
         *("preconditions", "changes", "undo_handle"),
     }
 )
+_CALLBACK_MEMBERS = frozenset({"protocol", "operation", "tenant", "env", "run_id", "delivery_id", "status", "reply"})
+_OUTCOME = "outcome"
 
 
 class Operation(StrEnum):
@@ -123,6 +127,8 @@ def reply_body(reply: HostReply) -> bytes:
         return problem_body(412, "stale", "A resource is not as the call expects it.", {**current, **documents})
     if isinstance(reply, HostNever):
         return problem_body(404, UNKNOWN_RUN, "This run was never seen here.")
+    if isinstance(reply, HostAccepted):
+        return canonical({"accepted": True})
     return problem_body(reply.status, "rejected" if isinstance(reply, HostRejected) else "undecided", reply.reason)
 
 
@@ -146,11 +152,66 @@ def reply_of(status: int, body: bytes, *, has_effect: bool, retry_after_seconds:
             return done_of(parse_json(body, max_depth=MAX_DEPTH, max_values=MAX_VALUES), status, needs_after=has_effect)
         except InvalidInput as error:
             return HostUnknown(f"The host's answer is malformed: {error}", status)
+    if status == 202 and has_effect:
+        return HostAccepted(retry_after_seconds=retry_after_seconds)
     if status == 412:
         return _stale_of(body)
     if 400 <= status < 500 and status not in UNDECIDED_STATUSES:
         return HostRejected(_detail(body) or f"The host refused with status {status}.", status)
     return HostUnknown(f"The host answered with status {status}.", status, retry_after_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a host says later about a delivery that it had answered with 202. The tenant is only an address: whoever reads this
+    checks it against the delivery id, which is of one tenant.
+    """
+
+    tenant: TenantId
+    env: Env
+    run_id: str
+    delivery_id: str
+    reply: HostDone | HostStale | HostRejected
+
+
+def callback_body(tenant: TenantId, env: Env, run_id: str, delivery_id: str, reply: HostReply) -> bytes:
+    """The body of a callback, the same bytes however often it is sent."""
+    return canonical(
+        {
+            "protocol": PROTOCOL_VERSION,
+            "operation": _OUTCOME,
+            "tenant": tenant,
+            "env": env.value,
+            "run_id": run_id,
+            "delivery_id": delivery_id,
+            "status": reply.status,
+            "reply": parse_json(reply_body(reply), max_depth=MAX_DEPTH, max_values=MAX_VALUES),
+        }
+    )
+
+
+def callback_of(body: bytes, *, delivery_id: str) -> Callback:
+    """What a callback says, which was signed under this delivery id. Raises InvalidInput for anything malformed, and for an
+    outcome that leaves open what happened.
+    """
+    value = _object(parse_json(body, max_depth=MAX_DEPTH, max_values=MAX_VALUES), "the body")
+    if value.keys() != _CALLBACK_MEMBERS:
+        wrong = sorted(value.keys() ^ _CALLBACK_MEMBERS)
+        raise InvalidInput(f"The body's members are not those of a callback; look at {', '.join(wrong)[:200]!r}.")
+    if (value["protocol"], value["operation"]) != (PROTOCOL_VERSION, _OUTCOME):
+        raise InvalidInput(f"The body is not a callback of protocol {PROTOCOL_VERSION!r} with the operation {_OUTCOME!r}.")
+    if _text(value, "delivery_id") != delivery_id:
+        raise InvalidInput("The body is about another delivery than the one it was signed for.")
+    status, env = value["status"], value["env"]
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise InvalidInput("The member 'status' is not a number.")
+    if env not in set(Env):
+        raise InvalidInput("The body's env is none of the protocol's.")
+    reply = reply_of(status, canonical(value["reply"]), has_effect=True)
+    if not isinstance(reply, HostDone | HostStale | HostRejected):
+        why = f" {reply.reason}" if isinstance(reply, HostUnknown) else ""
+        raise InvalidInput(f"A callback with status {status} says nothing certain about the delivery.{why}")
+    return Callback(TenantId(_text(value, "tenant")), Env(env), _text(value, "run_id"), delivery_id, reply)
 
 
 def done_of(value: object, status: int, *, needs_after: bool) -> HostDone:

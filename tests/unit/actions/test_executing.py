@@ -1,9 +1,12 @@
 """The worker: one effect whatever goes wrong, and every held cap settled or kept for a reason."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from surefoot.actions.delivering import Lease
+from surefoot.actions.parts import Pace
 from surefoot.actions.service import Actions
 from surefoot.adapters.memory.host import HostFault
 from surefoot.core.errors import Forbidden, RunNotAllowed
@@ -288,3 +291,151 @@ def test_what_somebody_approved_does_not_go_on_by_itself_even_if_approval_is_not
     world.host.fail_next(HostFault.STALE)
     done = world.actions.apply(ANN, shown.run.run_id, wait=True)
     assert world.state(done.successor) is RunState.PLANNED
+
+
+def outcomes(world: Acting, run_id: str) -> list[tuple[str, str, int]]:
+    return [(each.operation, each.outcome.partition(":")[0], each.status) for each in world.actions.show(ANN, run_id).attempts]
+
+
+@pytest.mark.parametrize("point", ["calling", "called", "settled:before-commit"])
+def test_a_call_is_written_down_before_it_is_made_and_stands_when_the_worker_dies(point: str) -> None:
+    world = acting()
+    run_id = pressed(world)
+    with world.dying_at(point):
+        world.work()
+    assert outcomes(world, run_id) == [("apply", "sent", 0)]
+
+
+@pytest.mark.parametrize("fault", [HostFault.REJECTED, HostFault.STALE])
+def test_a_refusal_after_a_call_whose_worker_died_is_not_final_but_asked_about(fault: HostFault) -> None:
+    world = acting()
+    run_id = pressed(world)
+    with world.dying_at("called"):
+        world.work()
+    assert world.host.effects(run_id) == 1, "the call arrived"
+    world.host.fail_next(fault)
+    world.later(seconds=61)
+    world.work()
+    assert world.state(run_id) is RunState.UNKNOWN and world.cap_used() == 1
+    world.later(minutes=1)
+    world.work()
+    assert world.state(run_id) is RunState.APPLIED
+    refusal = (fault.value, 422 if fault is HostFault.REJECTED else 412)
+    assert outcomes(world, run_id) == [("apply", "sent", 0), ("apply", *refusal), ("status", "done", 200)]
+
+
+def test_a_refusal_after_a_call_that_never_left_is_final_once_the_host_says_so() -> None:
+    world = acting()
+    run_id = pressed(world)
+    with world.dying_at("calling"):
+        world.work()
+    world.host.write_outside(TENANT, RESOURCE, {"written": "by somebody else"})
+    world.later(seconds=61)
+    world.work()
+    assert world.state(run_id) is RunState.UNKNOWN
+    world.later(minutes=1)
+    world.work()
+    assert world.state(run_id) is RunState.STALE and world.cap_used() == 0
+    assert world.host.effects(run_id) == 0
+
+
+def test_a_worker_whose_lease_is_over_calls_nobody() -> None:
+    world = acting()
+    run_id = pressed(world)
+    slow = Actions(replace(world.parts, worker_id="slow"))
+    now = world.clock.now()
+    with world.store.begin() as work:
+        assert work.runs.lease_due(TENANT, "slow", now=now, until=now + world.parts.pace.lease) is not None
+        work.commit()
+    world.later(seconds=60)
+    slow.worker.deliver(TENANT, run_id, Lease("slow", now + world.parts.pace.lease))
+    assert world.calls("apply") == 0 and outcomes(world, run_id) == []
+    world.work()
+    slow.worker.deliver(TENANT, run_id, Lease("slow", now + world.parts.pace.lease))
+    assert world.state(run_id) is RunState.APPLIED and world.calls("apply") == 1
+
+
+def test_nobody_delivers_what_somebody_else_has_leased() -> None:
+    world = acting()
+    run_id = pressed(world)
+    with world.dying_at("leased"):
+        world.work()
+    world.actions.worker.deliver(TENANT, run_id)
+    other = Lease("worker-2", world.clock.now() + world.parts.pace.lease)
+    world.actions.worker.deliver(TENANT, run_id, other)
+    assert world.calls("apply") == 0
+
+
+def test_a_press_that_waits_keeps_the_workers_away_until_its_lease_is_over() -> None:
+    world = acting()
+    run_id = world.propose().run.run_id
+    with world.dying_at("called"):
+        world.actions.apply(ANN, run_id, wait=True)
+    assert world.work() == 0
+    world.later(seconds=60)
+    assert world.work() == 1
+    assert world.state(run_id) is RunState.APPLIED and world.host.effects(run_id) == 1
+
+
+def accepted(world: Acting) -> str:
+    """A run that the host has taken on and says nothing about yet."""
+    run_id = pressed(world)
+    world.host.fail_next(HostFault.ACCEPTED)
+    world.work()
+    return run_id
+
+
+def test_a_202_is_waited_for_and_is_no_unknown_outcome() -> None:
+    world = acting()
+    run_id = accepted(world)
+    assert outcomes(world, run_id) == [("apply", "accepted", 202)]
+    for _ in range(5):
+        world.later(minutes=5)
+        world.work()
+        assert world.state(run_id) is RunState.APPLYING and world.cap_used() == 1
+    assert world.calls("apply") == 1 and world.calls("status") > 1
+
+
+def test_what_was_taken_on_is_found_done_when_it_is_asked_about() -> None:
+    world = acting()
+    run_id = accepted(world)
+    world.host.let_late_effects_happen()
+    world.later(seconds=2)
+    world.work()
+    assert world.state(run_id) is RunState.APPLIED and world.host.effects(run_id) == 1
+    assert world.calls("apply") == 1
+
+
+def test_after_its_own_deadline_a_202_is_an_outcome_that_nobody_knows() -> None:
+    world = acting(pace=Pace(callback_within=timedelta(minutes=10), settle_within=timedelta(minutes=20)))
+    run_id = accepted(world)
+    seen = []
+    for _ in range(14):
+        world.later(minutes=3)
+        world.work()
+        seen.append(world.state(run_id).value)
+    assert list(dict.fromkeys(seen)) == ["applying", "unknown", "needs_human"]
+    assert seen.count("applying") == 3 and world.cap_used() == 1
+    assert world.calls("apply") == 1, "what a host has taken on is not sent again while it says that it has"
+
+
+def test_a_death_after_a_202_changes_nothing() -> None:
+    world = acting()
+    run_id = pressed(world)
+    world.host.fail_next(HostFault.ACCEPTED)
+    with world.dying_at("settled:before-commit"):
+        world.work()
+    world.host.let_late_effects_happen()
+    world.later(seconds=61)
+    world.work()
+    assert world.state(run_id) is RunState.APPLIED and world.host.effects(run_id) == 1
+
+
+def test_the_audit_says_that_a_host_has_taken_a_run_on_once() -> None:
+    world = acting()
+    run_id = accepted(world)
+    world.later(minutes=5)
+    world.work()
+    with world.store.begin() as work:
+        rows = [row.what for row in work.audit.page(TENANT, after=0, limit=100) if row.subject == run_id]
+    assert rows.count("action.run.accepted") == 1

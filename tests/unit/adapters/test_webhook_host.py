@@ -17,7 +17,17 @@ from surefoot.core.clock import FixedClock
 from surefoot.core.errors import InvalidSettings
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import TenantId
-from surefoot.domain.runs import HostCall, HostDone, HostNever, HostRejected, HostReply, HostStale, HostUnknown, Precondition
+from surefoot.domain.runs import (
+    HostAccepted,
+    HostCall,
+    HostDone,
+    HostNever,
+    HostRejected,
+    HostReply,
+    HostStale,
+    HostUnknown,
+    Precondition,
+)
 from surefoot.domain.signatures import verify
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -178,12 +188,18 @@ def test_a_malformed_2xx_after_an_apply_is_unknown_and_never_done(stub: Stub, ho
         assert isinstance(reply, HostUnknown) and reply.status == 200
 
 
-@pytest.mark.parametrize("status", [202, 301, 302, 307, 308, 408, 409, 425, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [301, 302, 307, 308, 408, 409, 425, 429, 500, 502, 503, 504])
 def test_what_leaves_open_whether_it_happened_is_unknown(stub: Stub, host: WebhookHost, status: int) -> None:
     stub.status, stub.sent_headers = status, {"Retry-After": "7", "Location": f"{stub.url}/elsewhere"}
     reply = host.apply(ACME, CALL)
     assert isinstance(reply, HostUnknown) and (reply.status, reply.retry_after_seconds) == (status, 7.0)
     assert len(stub.asked) == 1, "a redirect was followed"
+
+
+def test_a_202_after_an_apply_is_taken_on_and_before_one_is_unknown(stub: Stub, host: WebhookHost) -> None:
+    stub.status, stub.sent_headers = 202, {"Retry-After": "7"}
+    assert host.apply(ACME, CALL) == host.undo(ACME, CALL) == HostAccepted(202, 7.0)
+    assert isinstance(host.simulate(ACME, CALL), HostUnknown)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 410, 413, 422, 428])

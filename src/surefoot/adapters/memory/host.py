@@ -16,7 +16,16 @@ from surefoot.domain.host_wire import Operation, reply_of
 from surefoot.domain.identity import TenantId
 from surefoot.domain.json_patch import etag_of
 from surefoot.domain.resource_actions import Decide, Document, Outcome, ResourceAction, Workspace
-from surefoot.domain.runs import HostCall, HostNever, HostRejected, HostReply, HostStale, HostUnknown, Precondition
+from surefoot.domain.runs import (
+    HostAccepted,
+    HostCall,
+    HostNever,
+    HostRejected,
+    HostReply,
+    HostStale,
+    HostUnknown,
+    Precondition,
+)
 
 Place = tuple[str, Env, str]
 Documents = dict[Place, Document]
@@ -32,6 +41,7 @@ class HostFault(StrEnum):
     STALE = "stale"
     REJECTED = "rejected"
     BUSY = "busy"
+    ACCEPTED = "accepted"
     GARBAGE_AFTER = "garbage_after"
     DUPLICATE = "duplicate"
 
@@ -136,6 +146,7 @@ class MemoryHost:
         self._late: list[Callable[[], object]] = []
         self._calls: list[tuple[str, HostCall]] = []
         self._effects: Counter[str] = Counter()
+        self._accepted: set[str] = set()
 
     def fail_next(self, fault: HostFault, *, operation: Operation = Operation.APPLY, times: int = 1) -> None:
         """The next so many calls of the operation have this fault, after those queued before."""
@@ -143,7 +154,9 @@ class MemoryHost:
             self._faults[operation].extend([fault] * times)
 
     def let_late_effects_happen(self) -> None:
-        """What hung arrives now: every such delivery has its effect, unless the same delivery was answered meanwhile."""
+        """What hung arrives now, and what was accepted is done: every such delivery has its effect, unless the same delivery was
+        answered meanwhile.
+        """
         with self._lock:
             late, self._late = self._late, []
             for arrive in late:
@@ -197,6 +210,8 @@ class MemoryHost:
         with self._lock:
             self._calls.append(("status", call))
             stored = self._handling.answered(call.run_id)
+            if stored is None and call.run_id in self._accepted:
+                return HostAccepted()
             if stored is None or stored.tenant != tenant:
                 return HostNever()
             return reply_of(stored.status, stored.body, has_effect=True)
@@ -209,8 +224,11 @@ class MemoryHost:
         with self._lock:
             self._calls.append((operation.value, call))
             fault = self._next_fault(operation)
-            if fault is HostFault.HANG_THEN_EFFECT:
+            if fault in (HostFault.HANG_THEN_EFFECT, HostFault.ACCEPTED):
                 self._late.append(lambda: self._do(tenant, operation, call))
+            if fault is HostFault.ACCEPTED:
+                self._accepted.add(call.run_id)
+                return HostAccepted()
             refused = self._refused(fault, call)
             if refused is not None:
                 return refused
