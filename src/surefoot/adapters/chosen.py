@@ -38,7 +38,7 @@ def chosen_evidence_model(settings: Settings) -> EvidenceModel | None:
         # The folder being there is what says that this build ships a model; damage inside it must not pass for its absence.
         if not EVIDENCE_FOLDER.exists():
             return None
-        shipped = OnnxEvidenceModel(threads=settings.encoder_threads)
+        shipped = OnnxEvidenceModel(threads=settings.encoder_threads, folder=EVIDENCE_FOLDER)
         return shipped if shipped.rules.is_useful else None
     if kind == "onnx":
         return OnnxEvidenceModel(threads=settings.encoder_threads, folder=Path(model) if model else EVIDENCE_FOLDER)

@@ -1,6 +1,7 @@
 """The terminal, as a person uses it: from an empty folder to a cited answer, and what it says when something is wrong."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from surefoot.cli.main import app
 from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.keys import Issuer
 from surefoot.governance.tokens import DEVELOPMENT_ISSUER, verify
+from tests.evidence_folder import evidence_folder
 
 Run = Callable[..., Result]
 REFUNDS = "# Refunds\n\nRefunds are paid within 14 days of the request.\n"
@@ -152,6 +154,22 @@ def test_doctor_finds_nothing_wrong_here_and_says_what_is_wrong_elsewhere(ready:
     assert "--reindex" in failed[0]["detail"]
     assert ready("ingest", "--reindex").exit_code == 0
     assert ready("doctor").exit_code == 0
+
+
+def test_doctor_says_what_the_evidence_model_is_used_for_and_when_its_file_is_another(
+    ready: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = evidence_folder(tmp_path / "evidence", ships=("relevance", "support"))
+    monkeypatch.setenv("SUREFOOT_EVIDENCE_MODEL", f"onnx:{folder}")
+    result = ready("doctor")
+    assert result.exit_code == 0
+    assert re.search(r"ok   evidence model: onnx:tiny:\w{16}, used for order, support\n", result.stdout)
+    (folder / "model.int8.onnx").write_bytes(b"something else")
+    result = ready("doctor")
+    assert result.exit_code == 3
+    assert re.search(r"FAIL evidence model: \[missing_model\] .*does not match its manifest", result.stdout)
+    monkeypatch.setenv("SUREFOOT_EVIDENCE_MODEL", "off")
+    assert "ok   evidence model: none; evidence_model is 'off'" in ready("doctor").stdout
 
 
 def test_doctor_prints_each_setting_with_its_origin_and_no_secret(ready: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from surefoot.cli.eval import holds
 from surefoot.cli.main import app
 from surefoot.evals.tasks.ask import Judgement
 from surefoot.sample import golden
+from tests.evidence_folder import evidence_folder
 
 SECTIONS = [
     {"id": "/seats#add", "page": "/seats", "title": "Seats", "path": [], "heading": "How do I add a seat?", "is_faq": True}
@@ -67,6 +68,31 @@ def surefoot(*arguments: str) -> Result:
 
 def retrieval(*more: str) -> Result:
     return surefoot("retrieval", "--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS), *more)
+
+
+def test_the_evidence_model_is_switched_on_and_off_and_the_facts_say_which(tmp_path: Path) -> None:
+    folder = evidence_folder(tmp_path / "evidence", rerank={"weight": 1.0, "top": 8, "early_exit_margin": 10.0})
+    off, on = (json.loads(retrieval("--json", "--evidence-model", name).stdout) for name in ("off", f"onnx:{folder}"))
+    assert off["evidence_model"] is None
+    assert on["evidence_model"].startswith("onnx:tiny:")
+    assert on["rerank"] == {"weight": 1.0, "top": 8, "early_exit_margin": 10.0}
+    assert [row["mrr"] for row in on["rows"]] != [row["mrr"] for row in off["rows"]]
+    pairs = written("p.jsonl", PAIRS)
+    for name, judges in (("off", None), (f"onnx:{folder}", True)):
+        found = json.loads(surefoot("groundedness", "--pairs", pairs, "--json", "--evidence-model", name).stdout)
+        assert found.get("judges_support") is judges
+        assert found["threshold"] == (0.5 if judges else 0.55)
+    files = ("--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS))
+    told = [json.loads(surefoot("answers", *files, "--json", "--evidence-model", n).stdout) for n in ("off", f"onnx:{folder}")]
+    assert [any(each["stage"] == "evidence" for each in found["stage_times"]) for found in told] == [False, True]
+
+
+@pytest.mark.parametrize("command", ["retrieval", "answers"])
+def test_an_evidence_model_that_is_none_is_one_line(command: str) -> None:
+    files = ("--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS))
+    result = surefoot(command, *files, "--evidence-model", "maybe")
+    assert result.exit_code == 2
+    assert "evidence_model 'maybe' is unknown" in result.stderr
 
 
 def test_retrieval_prints_one_json_document_with_the_facts_of_the_run() -> None:
