@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.actions.delivering import press_lease
-from surefoot.actions.moves import SYSTEM, again, found, moved, reasons_of
+from surefoot.actions.moves import SYSTEM, again, found, moved, reasons_of, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.policing import Asker, decided, level_of, stage_of
 from surefoot.actions.viewing import cap_holds, spec_of
@@ -162,7 +162,7 @@ class Applier:
                 work.runs.lease(tenant, run.run_id, lease.owner, now=now, until=lease.until)
             self._parts.at("applying:before-commit")
             work.commit()
-        return after
+        return told(self._parts, tenant, after)
 
     def _raise_unless_changed(self, work: UnitOfWork, tenant: TenantId, run: Run) -> None:
         if found(work, tenant, run.run_id).version != run.version:
@@ -193,7 +193,7 @@ class Applier:
             if after.not_before is not None and state is RunState.SCHEDULED:
                 work.runs.enqueue(tenant, run.run_id, due_at=after.not_before)
             work.commit()
-        return after
+        return told(self._parts, tenant, after) if state is not run.state else after
 
 
 def has_quorum(spec: ActionSpec, plan: Plan, run: Run, approvals: Sequence[Approval], now: datetime) -> bool:

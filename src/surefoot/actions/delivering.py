@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from surefoot.actions.calling import ACCEPTED, call_hash, host_call, outcome_of
-from surefoot.actions.moves import again, found
+from surefoot.actions.moves import again, found, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.settling import certain, unknown, waiting
 from surefoot.actions.viewing import spec_of
@@ -187,11 +188,13 @@ class Deliverer:
     def _asked(self, tenant: TenantId, delivery: _Delivery, operation: str) -> HostReply:
         if delivery.host is None:
             return HostUnknown(f"the action {delivery.run.action!r} or its host app is not set up here any more")
-        if operation == _STATUS:
-            return delivery.host.status(tenant, delivery.call)
-        if delivery.run.kind is RunKind.UNDO:
-            return delivery.host.undo(tenant, delivery.call)
-        return delivery.host.apply(tenant, delivery.call)
+        host, is_undo = delivery.host, delivery.run.kind is RunKind.UNDO
+        ask = host.status if operation == _STATUS else host.undo if is_undo else host.apply
+        started = perf_counter()
+        reply = ask(tenant, delivery.call)
+        if self._parts.observer is not None:
+            self._parts.observer.called(tenant, delivery.run, operation, outcome_of(reply), perf_counter() - started)
+        return reply
 
     def _with_end(self, tenant: TenantId, delivery: _Delivery, attempt: Attempt, reply: HostReply) -> _Delivery:
         ended = replace(attempt, outcome=outcome_of(reply), status=reply.status)
@@ -208,7 +211,7 @@ class Deliverer:
             after = self._after(work, tenant, run, delivery, attempt, reply) if run.state in UNSETTLED else run
             self._parts.at("settled:before-commit")
             work.commit()
-            return after
+        return told(self._parts, tenant, after) if after.state is not run.state else after
 
     def _after(
         self, work: UnitOfWork, tenant: TenantId, run: Run, delivery: _Delivery, attempt: Attempt, reply: HostReply

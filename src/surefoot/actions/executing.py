@@ -5,7 +5,7 @@ from dataclasses import replace
 from surefoot.actions.applying import Applier
 from surefoot.actions.autonomy import Autonomy
 from surefoot.actions.delivering import UNSETTLED, Deliverer, Lease
-from surefoot.actions.moves import SYSTEM, again, found, moved
+from surefoot.actions.moves import SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
 from surefoot.actions.playbooks import PREFIX, Playbooks
@@ -96,8 +96,9 @@ class Worker:
             run = found(work, tenant, run_id)
             if run.state is not RunState.SCHEDULED:
                 return False
-            moved(self._parts, work, tenant, replace(run, state=state), SYSTEM, details={"why": why})
+            after = moved(self._parts, work, tenant, replace(run, state=state), SYSTEM, details={"why": why})
             work.commit()
+        told(self._parts, tenant, after)
         return True
 
     def _plan_anew(self, tenant: TenantId, run: Run) -> None:
@@ -131,6 +132,7 @@ class Worker:
             reverses=run.reverses,
             agent=run.agent,
         )
+        draft = replace(draft, trace_id=run.trace_id, surface=run.surface)
         claim = self._planner.claim(tenant, replace(draft, reason=run.reason, citations=run.citations))
         successor = self._planner.plan(tenant, claim.run, spec, asker) if claim.is_open else claim.run
         self._parts.at("planned-anew")

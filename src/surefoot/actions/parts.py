@@ -10,7 +10,7 @@ from surefoot.domain.actions import ActionSpec, Env, Json
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Approval, Attempt, DecisionRecord, Plan, Receipt, Run, Stage
-from surefoot.ports import HostApp, PolicyEngine, Store, UnitOfWork
+from surefoot.ports import HostApp, Observer, PolicyEngine, Store, UnitOfWork
 
 ADMIN_ROLE = "admin"
 AGENT_ROLE = "agent"
@@ -102,12 +102,14 @@ class ActionParts:
     exposed: Callable[[TenantId, Run], bool] = _always_exposed
     has_parity: Callable[[TenantId, str], bool] = _no_parity
     at: Callable[[str], None] = _nothing
+    observer: Observer | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What somebody wants done. `key` is the caller's idempotency key; `agent` names the program that proposes it for the
-    viewer, and is empty when they ask themselves; `reason` and `citations` say why it is offered.
+    viewer, and is empty when they ask themselves; `reason` and `citations` say why it is offered. `trace_id` and `surface` are
+    those of the question it was offered beside.
     """
 
     action: str
@@ -118,6 +120,8 @@ class Request:
     reason: str = ""
     citations: tuple[str, ...] = ()
     major: int | None = None
+    trace_id: str = ""
+    surface: str = ""
 
 
 @dataclass(frozen=True, slots=True)
