@@ -42,6 +42,9 @@ from surefoot.retrieval.freshness import FreshnessRule
 _SHARE_AFTER_MODELS, _MOST_SECONDS_AFTER_MODELS = 0.1, 0.25
 # Rights may change while a question is answered: it is then asked once more, and after that nothing is shown.
 _SEARCHES = 2
+# While a gate is red, what models wrote before is as suspect as what they would write now: it is kept apart, and found again
+# when the gate is green.
+_NO_MODEL = "/no model"
 # What one account's budget took away is still there for another's.
 _OF_ONE_ACCOUNT = frozenset({Degraded.BUDGET_SMALL_ONLY, Degraded.BUDGET_EXHAUSTED})
 
@@ -62,6 +65,7 @@ class AskParts:
     # Asked for with a question and not before: a model may have to be opened for it.
     evidence_fingerprint: Callable[[], str] = lambda: ""
     level: Callable[[TenantId, Account], BudgetLevel] = lambda tenant, account: BudgetLevel.NORMAL
+    red_gates: Callable[[TenantId, str], tuple[str, ...]] = lambda tenant, surface: ()
     freshness: FreshnessRule = FreshnessRule()
     observer: ReplyObserver | None = None
     samples: LiveSamples | None = None
@@ -127,6 +131,7 @@ class Ask:
             searched=alone.question,
             is_follow_up=alone.is_rewritten,
             level=self._parts.level(asking.viewer.tenant, asking.account) if self._may_climb(policy) else BudgetLevel.NORMAL,
+            red_gates=self._parts.red_gates(asking.viewer.tenant, asking.surface),
             is_watched=is_watched,
         )
 
@@ -202,7 +207,7 @@ class Ask:
         assert climber is not None and first is not None and first.escalate is not None, "Only evidence leads here."
         started = perf_counter()
         offering = await run(partial(self._offering, course)) if self._parts.proposals else None
-        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.level, offering=offering)
+        task = Climb(course.asking, course.policy, course.region, first, first.escalate, course.withheld, offering=offering)
         seen = TimedWatcher(watcher, course) if watcher else None
 
         async def work() -> Climbed:
@@ -319,6 +324,7 @@ class Ask:
             cache=course.cache,
             budget=course.level,
             degraded=course.degraded,
+            red_gates=course.red_gates,
             prompt_fingerprint=parts.climber.prompt_fingerprint if parts.climber and course.policy.lanes else "",
             trace_id=asking.trace_id or uuid7(course.asked_at).hex,
             actions=course.actions,
@@ -347,7 +353,7 @@ class Ask:
                 rights=self._rights.of(asking.viewer, epoch=state.acl_epoch),
                 corpus_version=state.version,
                 prompt_fingerprint=parts.climber.prompt_fingerprint if parts.climber else "",
-                policy_fingerprint=parts.policy_fingerprint,
+                policy_fingerprint=parts.policy_fingerprint + (_NO_MODEL if course.red_gates else ""),
                 surface=asking.surface,
                 locale=asking.viewer.locale,
                 narrowing=repr((asking.where, asking.limit)),
