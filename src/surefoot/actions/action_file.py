@@ -116,7 +116,7 @@ def metaschema() -> jsonschema_rs.Draft202012Validator:
 def _problems(document: Json) -> list[Problem]:
     if not isinstance(document, Mapping):
         return [Problem("", "The file must hold one JSON object.")]
-    problems = list(_top_problems(document))
+    problems = list(top_problems(document))
     schema = {key: value for key, value in document.items() if key != "x-action"}
     problems += schema_problems(schema, "schema")
     if "x-action" not in document:
@@ -128,7 +128,8 @@ def _problems(document: Json) -> list[Problem]:
     return problems + found
 
 
-def _top_problems(document: Mapping[str, Json]) -> Iterator[Problem]:
+def top_problems(document: Mapping[str, Json]) -> Iterator[Problem]:
+    """What is wrong with the top of a file: its dialect, its title, and that it declares named arguments."""
     if document.get("$schema") != DIALECT:
         yield Problem("$schema", f"must be {DIALECT!r}.")
     if document.get("type") != "object":

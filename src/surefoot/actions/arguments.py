@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from typing import Protocol
 
 import jsonschema_rs
 
@@ -29,6 +30,17 @@ _UTC_MINUTE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:00Z", re.ASCII)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+class Declared(Protocol):
+    """What is declared with the JSON Schema of its arguments: an action, or a playbook of them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def schema(self) -> Mapping[str, Json]: ...
+    @property
+    def schema_hash(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     schema: Mapping[str, Json]
@@ -47,8 +59,8 @@ class CapKey:
     key: str
 
 
-def validated(spec: ActionSpec, value: bytes | Mapping[str, Json]) -> Arguments:
-    """The arguments, normalised as `x-normalize` asks and then valid against the action's whole schema. What means the same
+def validated(spec: Declared, value: bytes | Mapping[str, Json]) -> Arguments:
+    """The arguments, normalised as `x-normalize` asks and then valid against its whole schema. What means the same
     by those rules comes out equal, and giving the result again gives it again.
 
     Raises InvalidAction, naming up to three places and never a value, for everything else: more than 64 KiB, 16 levels or
@@ -110,7 +122,7 @@ class _Annotation:
 class _Size:
     """Refuses a value that is too deep, too large or no JSON, before anything recurses into it."""
 
-    def __init__(self, spec: ActionSpec) -> None:
+    def __init__(self, spec: Declared) -> None:
         self._spec = spec
         self.values = 0
 
@@ -151,7 +163,7 @@ class _Size:
         return InvalidAction(f"{self._spec.name}: {place('args', path)} {sentence}")
 
 
-def _parsed(spec: ActionSpec, data: bytes) -> Json:
+def _parsed(spec: Declared, data: bytes) -> Json:
     if len(data) > MAX_ARGUMENT_BYTES:
         raise InvalidAction(f"{spec.name}: args are larger than {MAX_ARGUMENT_BYTES} bytes.")
     try:
@@ -161,12 +173,12 @@ def _parsed(spec: ActionSpec, data: bytes) -> Json:
     return value
 
 
-def _refuse_too_large(spec: ActionSpec, value: Json) -> None:
+def _refuse_too_large(spec: Declared, value: Json) -> None:
     if len(canonical(value)) > MAX_ARGUMENT_BYTES:
         raise InvalidAction(f"{spec.name}: args are larger than {MAX_ARGUMENT_BYTES} bytes.")
 
 
-def _compiled_for(spec: ActionSpec) -> _Compiled:
+def _compiled_for(spec: Declared) -> _Compiled:
     """The action's validator, compiled once for each schema."""
     known = _compiled.get(spec.schema_hash)
     if known is not None and known.schema is spec.schema:

@@ -8,7 +8,8 @@ from surefoot.actions.delivering import UNSETTLED, Deliverer, Lease
 from surefoot.actions.moves import SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
-from surefoot.actions.playbooks import PREFIX, Playbooks
+from surefoot.actions.playbook_parts import PREFIX
+from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_before, level_of
 from surefoot.actions.viewing import REPLANNED, spec_of
 from surefoot.core.errors import NotFound, PlanStale, RunInProgress, RunNotAllowed

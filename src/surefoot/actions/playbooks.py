@@ -1,129 +1,205 @@
-"""Playbooks: several actions one after another, as a saga. What was done is taken back in reverse when a later step fails."""
+"""Playbooks: several actions previewed together, agreed to as one, applied one after another, and taken back as one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
 
-from surefoot.actions.applying import READY, Applier
+from surefoot.actions.applying import READY
+from surefoot.actions.approvals import Approvals
 from surefoot.actions.arguments import arguments_hash, validated
-from surefoot.actions.moves import SYSTEM, again, announce, found, moved, summary
-from surefoot.actions.parts import ActionParts, Request
-from surefoot.actions.planning import Planner
-from surefoot.actions.policing import Asker, asker_of
+from surefoot.actions.moves import STOPPABLE, again, found, moved
+from surefoot.actions.parts import ActionParts
+from surefoot.actions.planning import Claim, Planner
+from surefoot.actions.playbook_parts import (
+    HOLDS,
+    MAX_STEPS,
+    PREFIX,
+    PlaybookView,
+    cancelled_rest,
+    history_of,
+    is_playbook,
+    joint_plan,
+    outcome_of,
+    runs_of,
+    step_runs,
+    steps_of,
+    through,
+    undo_key,
+)
+from surefoot.actions.policing import asker_of, own_of, roles_of, said
+from surefoot.actions.sagas import Deliver, Sagas
 from surefoot.actions.undoing import Undoing
-from surefoot.core.errors import IdempotencyMismatch, InvalidAction, InvalidInput, RunInProgress, RunNotAllowed
+from surefoot.actions.viewing import is_admin, is_approver, seen, spec_of
+from surefoot.core.errors import InvalidAction, InvalidInput, NotFound, PlanStale, RunNotAllowed, SurefootError
 from surefoot.core.ids import new_id
 from surefoot.domain.actions import Env, Json, UndoMode
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.canonical import canonical_hash
-from surefoot.domain.identity import Principal, TenantId, Viewer
-from surefoot.domain.runs import Run, RunKind, RunState
+from surefoot.domain.identity import TenantId, Viewer
+from surefoot.domain.playbooks import Playbook, PlaybookStep
+from surefoot.domain.runs import Run, RunKind, RunState, Verdict
+from surefoot.ports import UnitOfWork
 
-PREFIX = "playbook."
-MAX_STEPS = 20
-_TAKES_TIME = frozenset({RunState.PROPOSED, RunState.AWAITING_APPROVAL, RunState.SCHEDULED, RunState.APPLYING, RunState.UNKNOWN})
-_DONE = frozenset({RunState.APPLIED, RunState.FINAL})
-_HOLDS = frozenset({RunState.APPLIED, RunState.FINAL, RunState.NEEDS_HUMAN, RunState.UNKNOWN, RunState.APPLYING})
-
-
-class Outcome(StrEnum):
-    """What became of a playbook. It never merely "failed" while something of it stands: that is `partial`, and a person looks."""
-
-    RUNNING = "running"
-    APPLIED = "applied"
-    COMPENSATED = "compensated"
-    PARTIAL = "partial"
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybookStep:
-    """One action with its arguments."""
-
-    action: str
-    arguments: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Playbook:
-    """A name and its steps, in order."""
-
-    name: str
-    steps: tuple[PlaybookStep, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PlaybookView:
-    """The parent run, what became of it, and the runs of its steps so far, in order."""
-
-    parent: Run
-    outcome: Outcome
-    steps: tuple[Run, ...]
-
-
-def outcome_of(parent: Run) -> Outcome:
-    """What the parent's state says about the whole."""
-    if parent.state in (RunState.APPLIED, RunState.FINAL):
-        return Outcome.APPLIED
-    if parent.state is RunState.UNDONE:
-        return Outcome.COMPENSATED
-    return Outcome.PARTIAL if parent.state is RunState.NEEDS_HUMAN else Outcome.RUNNING
+_MAX_KEY = 200
+_MAX_REASON = 500
+_TO_AGREE = timedelta(hours=24)
+_PLANNED = frozenset({RunState.PLANNED, RunState.AWAITING_APPROVAL, RunState.APPROVED})
 
 
 class Playbooks:
-    """Runs sagas. The parent is a run of its own that waits in the same queue, so that any worker goes on where one died; its
-    steps and their compensations are runs like others, under every rule.
+    """One method for each button. The parent is a run of its own, and so is every step, under every rule: what a playbook adds
+    is that they are agreed to and taken back together. Every method answers with the whole as it then stands.
     """
 
-    def __init__(self, parts: ActionParts, planner: Planner, applier: Applier, undoing: Undoing) -> None:
+    def __init__(self, parts: ActionParts, planner: Planner, approvals: Approvals, undoing: Undoing, sagas: Sagas) -> None:
         self._parts = parts
         self._planner = planner
-        self._applier = applier
+        self._approvals = approvals
         self._undoing = undoing
+        self._sagas = sagas
+        self.advance = sagas.advance
 
-    def start(self, maker: Viewer, playbook: Playbook, key: str, env: Env = Env.SANDBOX) -> Run:
-        """The parent, applying; the same key answers with the one that was started. It cannot be cancelled any more.
+    def preview(
+        self,
+        maker: Viewer,
+        playbook: Playbook,
+        key: str,
+        env: Env = Env.SANDBOX,
+        *,
+        reason: str = "",
+        citations: Sequence[str] = (),
+    ) -> PlaybookView:
+        """Every step simulated on what is there now, and one joint plan of them; nothing has changed. Refused as a whole when
+        any step is denied, fails or is under way already. A known key answers with what was stored, `replayed`.
 
         Raises InvalidAction when a step's arguments are not valid, or one before the last could not be taken back: nothing is
-        stored then. IdempotencyMismatch when the key was used for another playbook.
+        stored then. IdempotencyMismatch when the key was used for another playbook, RunInProgress.
         """
         if not 0 < len(playbook.steps) <= MAX_STEPS:
             raise InvalidInput(f"The playbook {playbook.name!r} has {len(playbook.steps)} steps; give it 1 to {MAX_STEPS}.")
-        steps = [self._checked(step, is_last=number == len(playbook.steps)) for number, step in enumerate(playbook.steps, 1)]
-        now, tenant = self._parts.clock.now(), maker.tenant
-        asker = asker_of(maker)
-        arguments: dict[str, Json] = {"steps": steps, "roles": sorted(asker.roles)}
-        parent = Run(
-            run_id=new_id("run", now),
-            env=env,
-            kind=RunKind.APPLY,
-            action=f"{PREFIX}{playbook.name}",
-            action_version="1.0.0",
-            schema_hash=canonical_hash(steps),
-            maker=maker.user,
-            arguments=arguments,
-            arguments_hash=arguments_hash(arguments),
-            idem_scope=f"playbook:{maker.user}",
-            idem_key=key,
-            idem_fingerprint=canonical_hash({"name": playbook.name, "steps": steps}),
-            natural_key="",
-            # A saga is simulated step by step, each on what the step before has left.
-            state=RunState.APPLYING,
-            created_at=now,
-            deadline=now,
+        if not 0 < len(key) <= _MAX_KEY:
+            raise InvalidInput(f"The idempotency key has {len(key)} characters; send 1 to {_MAX_KEY}.")
+        last = len(playbook.steps)
+        steps: list[Json] = [self._checked(step, is_last=number == last) for number, step in enumerate(playbook.steps, 1)]
+        parent = self._drafted(maker, f"{PREFIX}{playbook.name}", steps, env, key)
+        parent = replace(
+            parent,
+            action_version=playbook.version,
+            schema_hash=playbook.schema_hash or canonical_hash(steps),
+            reason=reason[:_MAX_REASON],
+            citations=tuple(citations),
         )
+        claim = self._planner.claim(maker.tenant, parent)
+        if claim.is_open:
+            self._plan(maker.tenant, claim.run)
+        return replace(self.show(maker, claim.run.run_id), replayed=claim.is_replay)
+
+    def approve(self, approver: Viewer, parent_id: str, plan_digest: str, note: str = "") -> PlaybookView:
+        """The approver's word counts for every step that waits for somebody like them; approved once no step waits any more.
+
+        Raises RunNotAllowed for the maker and for those whom no step asks, PlanStale, NotFound.
+        """
+        return self._speak(approver, parent_id, plan_digest, Verdict.APPROVE, note)
+
+    def reject(self, approver: Viewer, parent_id: str, plan_digest: str, note: str = "") -> PlaybookView:
+        """The playbook is rejected, and none of its steps is done. Raises as approve does."""
+        return self._speak(approver, parent_id, plan_digest, Verdict.REJECT, note)
+
+    def apply(self, viewer: Viewer, parent_id: str, *, plan_digest: str = "", deliver: Deliver | None = None) -> PlaybookView:
+        """The playbook has begun, and cannot be cancelled any more; with `deliver` it went on here as far as it could. A second
+        press does nothing new.
+
+        Raises RunNotAllowed, PlanStale (preview it again), NotFound.
+        """
+        tenant = viewer.tenant
+        begun = again(lambda: self._begun(viewer, parent_id, plan_digest, waits=deliver is not None))
+        self._parts.at("playbook:applying")
+        if begun is not None and deliver is not None:
+            self._sagas.advance(tenant, begun, deliver)
+        return self.show(viewer, parent_id)
+
+    def preview_undo(self, viewer: Viewer, parent_id: str, *, key: str = "") -> PlaybookView:
+        """A run of kind undo, planned, whose joint plan shows what every step would put back, the last first.
+
+        Raises UndoConflict with the differences of the step that somebody changed since; nothing is taken back then.
+        RunNotAllowed, NotFound.
+        """
+        tenant = viewer.tenant
         with self._parts.store.begin() as work:
-            standing = work.runs.create(tenant, parent)
-            if standing is not None:
-                if standing.idem_fingerprint != parent.idem_fingerprint:
-                    raise IdempotencyMismatch
-                return standing
-            told = {**summary(parent), "steps": len(steps)}
-            self._parts.trail.record(work, tenant, AuditEntry(now, maker.user, "action.playbook.started", parent.run_id, told))
-            announce(work, tenant, parent, now, told)
-            work.runs.enqueue(tenant, parent.run_id, due_at=now)
-            work.commit()
-        return parent
+            original, receipt = self._seen(work, viewer, parent_id), work.runs.receipt(tenant, parent_id)
+        if original.state is RunState.UNDONE and original.undone_by:
+            return replace(self.show(viewer, original.undone_by), replayed=True)
+        if viewer.user != original.maker and not is_admin(viewer):
+            raise RunNotAllowed(f"Only {original.maker!r}, who made {parent_id!r}, or an administrator can undo it.")
+        if original.kind is RunKind.UNDO or original.state is not RunState.APPLIED or receipt is None:
+            raise RunNotAllowed(f"The playbook {parent_id!r} is {original.state}; only an applied one can be undone as a whole.")
+        if receipt.undo_until is None or self._parts.clock.now() >= receipt.undo_until:
+            raise RunNotAllowed(f"Not every step of {parent_id!r} can be undone any more; undo those that can one by one.")
+        draft = self._drafted(viewer, original.action, [dict(step) for step in steps_of(original)], original.env, key)
+        draft = replace(draft, kind=RunKind.UNDO, reverses=parent_id, action_version=original.action_version)
+        claim = self._planner.claim(tenant, replace(draft, schema_hash=original.schema_hash))
+        if claim.is_open:
+            self._plan_undo(viewer, claim.run, original)
+        return replace(self.show(viewer, claim.run.run_id), replayed=claim.is_replay)
+
+    def undo(self, viewer: Viewer, parent_id: str, *, key: str = "", deliver: Deliver | None = None) -> PlaybookView:
+        """The undo of the whole playbook, begun; what somebody else wrote since is never overwritten. Raises as preview_undo."""
+        undo = self.preview_undo(viewer, parent_id, key=key).parent
+        if undo.state is not RunState.PLANNED or undo.maker != viewer.user:
+            return self.show(viewer, undo.run_id)
+        return self.apply(viewer, undo.run_id, deliver=deliver)
+
+    def cancel(self, viewer: Viewer, parent_id: str, note: str = "") -> PlaybookView:
+        """The playbook and all its steps are cancelled; impossible once it has begun (RunNotAllowed)."""
+
+        def once() -> Run:
+            with self._parts.store.begin() as work:
+                run = self._seen(work, viewer, parent_id)
+                if viewer.user != run.maker and not is_admin(viewer):
+                    raise RunNotAllowed(f"Only {run.maker!r}, who made {parent_id!r}, or an administrator can cancel it.")
+                if run.state is not RunState.CANCELLED:
+                    if run.state not in STOPPABLE:
+                        raise RunNotAllowed(f"The playbook {parent_id!r} is {run.state} and cannot be cancelled any more.")
+                    cancelled = replace(run, state=RunState.CANCELLED)
+                    run = moved(self._parts, work, viewer.tenant, cancelled, viewer.user, details={"note": note})
+                    work.commit()
+                return run
+
+        cancelled_rest(self._parts, viewer.tenant, again(once), f"its playbook was cancelled by {viewer.user}")
+        return self.show(viewer, parent_id)
+
+    def show(self, viewer: Viewer, parent_id: str) -> PlaybookView:
+        """The playbook as it stands. Raises NotFound also for what is not the viewer's to see, and for a run that is none."""
+        tenant = viewer.tenant
+        with self._parts.store.begin() as work:
+            parent = self._seen(work, viewer, parent_id)
+            plan = work.runs.plan(tenant, parent_id)
+            runs = runs_of(work, tenant, parent)
+            views = tuple(history_of(work, tenant, run) for run in runs)
+            receipt = work.runs.receipt(tenant, parent_id)
+            about = work.audit.about(tenant, [parent_id])
+        until = receipt.undo_until if receipt else None
+        can_undo = parent.state is RunState.APPLIED and until is not None and self._parts.clock.now() < until
+        is_maker, looks_after = viewer.user == parent.maker, viewer.user == parent.maker or is_admin(viewer)
+        asked = {run.run_id for run in runs if self._asks(viewer, run)}
+        is_ready = parent.state in _PLANNED and all(run.state in READY for run in runs)
+        steps = {
+            "approve": parent.state is RunState.AWAITING_APPROVAL and bool(asked),
+            "reject": parent.state is RunState.AWAITING_APPROVAL and bool(asked),
+            "apply": is_maker and is_ready,
+            "cancel": looks_after and parent.state in STOPPABLE,
+            "undo": looks_after and can_undo and parent.kind is not RunKind.UNDO,
+        }
+        whys = [str(row.details["why"]) for row in about if row.details and row.details.get("why")]
+        return PlaybookView(
+            parent=parent,
+            outcome=outcome_of(parent),
+            plan=plan,
+            steps=views,
+            stands=tuple(run.run_id for run in runs if run.state in HOLDS) if parent.kind is not RunKind.UNDO else (),
+            open_steps=frozenset(step for step, is_open in steps.items() if is_open),
+            why=whys[-1] if whys else "",
+        )
 
     def _checked(self, step: PlaybookStep, *, is_last: bool) -> dict[str, Json]:
         spec = self._parts.registry.get(step.action)
@@ -131,150 +207,184 @@ class Playbooks:
             raise InvalidAction(f"{step.action!r} cannot be taken back, so it can only be the last step of a playbook.")
         return {"action": step.action, "major": spec.major, "arguments": dict(validated(spec, step.arguments))}
 
-    def show(self, tenant: TenantId, parent_id: str) -> PlaybookView:
-        """The playbook as it stands. Raises NotFound."""
+    def _drafted(self, maker: Viewer, action: str, steps: list[Json], env: Env, key: str) -> Run:
+        now = self._parts.clock.now()
+        run_id = new_id("run", now)
+        asker = asker_of(maker)
+        arguments: dict[str, Json] = {"steps": steps, "roles": sorted(asker.roles), "own": sorted(own_of(maker))}
+        return Run(
+            run_id=run_id,
+            env=env,
+            kind=RunKind.APPLY,
+            action=action,
+            action_version="1.0.0",
+            schema_hash="",
+            maker=maker.user,
+            arguments=arguments,
+            arguments_hash=arguments_hash(arguments),
+            idem_scope=f"playbook:{maker.user}",
+            idem_key=key or run_id,
+            idem_fingerprint=canonical_hash({"name": action, "steps": steps}),
+            natural_key="",
+            state=RunState.PROPOSED,
+            created_at=now,
+            deadline=now + _TO_AGREE,
+        )
+
+    def _plan(self, tenant: TenantId, parent: Run) -> None:
+        """The parent is planned or awaits approval; or refused with all its steps, because one of them is."""
+        runs: list[Run] = []
+        for number in range(len(steps_of(parent))):
+            run, _, is_ours = self._sagas.claimed(tenant, parent, number)
+            self._parts.at("playbook:previewed-step")
+            if not is_ours or run.state not in _PLANNED:
+                why = f"step {number + 1} is {run.state}" if is_ours else f"step {number + 1} is under way already"
+                cancelled_rest(self._parts, tenant, parent, why)
+                is_denied = is_ours and run.state in (RunState.DENIED, RunState.SUGGESTED)
+                through(self._parts, tenant, parent, [RunState.DENIED if is_denied else RunState.FAILED], why)
+                return
+            runs.append(run)
+        self._keep(tenant, parent, runs)
+
+    def _plan_undo(self, viewer: Viewer, undo: Run, original: Run) -> None:
+        tenant = viewer.tenant
         with self._parts.store.begin() as work:
-            parent = found(work, tenant, parent_id)
-        return PlaybookView(parent, outcome_of(parent), tuple(self._step_runs(tenant, parent)))
-
-    def advance(self, tenant: TenantId, parent: Run) -> None:
-        """The playbook has gone as far as it can without waiting; for whoever holds the parent's lease."""
-        if parent.state is not RunState.APPLYING:
-            self._dequeue(tenant, parent)
-            return
-        for number, step in enumerate(_steps(parent)):
-            run = self._step(tenant, parent, number, step)
-            self._parts.at("playbook:step")
-            if run is None or run.state in _TAKES_TIME:
-                self._look_again(tenant, parent)
-                return
-            if run.state not in _DONE:
-                self._compensate(tenant, parent, stopped_at=run)
-                return
-        self._end(tenant, parent, [RunState.APPLIED], "every step is applied")
-
-    def _step(self, tenant: TenantId, parent: Run, number: int, step: Mapping[str, Json]) -> Run | None:
-        """The step's run, begun if nothing stands against it; None while somebody else is at it."""
-        asker = Asker(parent.maker, frozenset(_roles(parent)))
-        arguments, major = step["arguments"], step["major"]
-        assert isinstance(arguments, Mapping) and isinstance(major, int)
-        request = Request(str(step["action"]), arguments, str(number), parent.env, major=major, trace_id=parent.trace_id)
-        wanted, spec = self._planner.wanted(tenant, asker, request)
-        wanted = replace(wanted, idem_scope=_scope(parent), reason=f"step {number + 1} of {parent.action}")
+            applied = [run for run in step_runs(work, tenant, original) if run.state in HOLDS]
+        runs: list[Run] = []
         try:
-            claim = self._planner.claim(tenant, wanted)
-        except RunInProgress:
-            return None
-        if claim.run.idem_scope != _scope(parent):
-            # The same is under way for another reason; it is not ours to build on, nor to take back.
-            return replace(wanted, state=RunState.CANCELLED)
-        run = self._planner.plan(tenant, claim.run, spec, asker) if claim.is_open else claim.run
-        run = self._successor(tenant, run)
-        if run.state not in READY or run.state is RunState.SCHEDULED:
-            return run
-        self._record_compensation(tenant, parent, run)
-        try:
-            return self._applier.press(tenant, run.run_id, asker).run
-        except RunNotAllowed:
-            return replace(run, state=RunState.CANCELLED)
+            for step in reversed(applied):
+                claim: Claim = self._undoing.preview(viewer, step.run_id, key=undo_key(undo, step))
+                if claim.run.state is not RunState.PLANNED:
+                    with self._parts.store.begin() as work:
+                        records = work.runs.decisions(tenant, claim.run.run_id)
+                    why = said(records[-1]) if records and claim.run.state is RunState.DENIED else ""
+                    raise RunNotAllowed(f"The undo of {step.run_id!r} is {claim.run.state}, so nothing was undone. {why}".strip())
+                runs.append(claim.run)
+        except SurefootError as error:
+            # As long as any step cannot be taken back none is; those that could be are free again.
+            cancelled_rest(self._parts, tenant, undo, str(error))
+            through(self._parts, tenant, undo, [RunState.FAILED], str(error))
+            raise
+        self._keep(tenant, undo, runs)
 
-    def _successor(self, tenant: TenantId, run: Run) -> Run:
-        """A step that went stale is the run that was planned anew for it."""
-        if run.state not in (RunState.STALE, RunState.EXPIRED):
-            return run
-        with self._parts.store.begin() as work:
-            return work.runs.by_key(tenant, run.env, "replan", run.run_id) or run
+    def _keep(self, tenant: TenantId, parent: Run, runs: Sequence[Run]) -> None:
+        """The parent has one plan of all of its runs' plans, which it hashes; its digest binds theirs."""
 
-    def _record_compensation(self, tenant: TenantId, parent: Run, run: Run) -> None:
-        """How the step will be taken back is written down before it begins, so that nothing is done that nobody knows to undo."""
-        with self._parts.store.begin() as work:
-            details = {"step": run.run_id, "action": run.action, "how": "undo"}
-            entry = AuditEntry(self._parts.clock.now(), SYSTEM, "action.playbook.compensation", parent.run_id, details)
-            self._parts.trail.record(work, tenant, entry)
-            work.commit()
-        self._parts.at("playbook:compensation-recorded")
-
-    def _compensate(self, tenant: TenantId, parent: Run, *, stopped_at: Run) -> None:
-        """Every step that was done is undone, the last first; what cannot be leaves the playbook partial, for a person."""
-        why = f"the step {stopped_at.run_id} is {stopped_at.state}"
-        viewer = Viewer(tenant, parent.maker, frozenset(Principal(f"role:{role}") for role in _roles(parent)))
-        for run in reversed(self._step_runs(tenant, parent)):
-            if run.state not in _HOLDS:
-                continue
-            if run.state is not RunState.APPLIED:
-                # Whether it happened is not known, or it is final: it is never taken back without asking.
-                self._end(tenant, parent, [RunState.UNKNOWN, RunState.NEEDS_HUMAN], f"{why}; {run.run_id} is {run.state}")
-                return
-            try:
-                undo = self._undone(viewer, run, key=f"{parent.run_id}:{run.run_id}")
-            except RunInProgress:
-                self._look_again(tenant, parent)
-                return
-            except RunNotAllowed as error:
-                self._end(tenant, parent, [RunState.UNKNOWN, RunState.NEEDS_HUMAN], f"{why}; {error}")
-                return
-            self._parts.at("playbook:undoing")
-            if undo.state in _TAKES_TIME:
-                self._look_again(tenant, parent)
-                return
-            if undo.state not in _DONE:
-                self._end(tenant, parent, [RunState.UNKNOWN, RunState.NEEDS_HUMAN], f"{why}; undo {undo.run_id} is {undo.state}")
-                return
-        self._end(tenant, parent, [RunState.APPLIED, RunState.UNDONE], f"{why}; every step before it was taken back")
-
-    def _undone(self, viewer: Viewer, run: Run, *, key: str) -> Run:
-        # One key for all looks: an undo that the host refused is not tried for ever, a person has to see it.
-        undo = self._undoing.preview(viewer, run.run_id, key=key).run
-        if undo.state is not RunState.PLANNED:
-            return undo
-        return self._applier.press(viewer.tenant, undo.run_id, asker_of(viewer)).run
-
-    def _step_runs(self, tenant: TenantId, parent: Run) -> list[Run]:
-        found_ones = []
-        with self._parts.store.begin() as work:
-            for number in range(len(_steps(parent))):
-                run = work.runs.by_key(tenant, parent.env, _scope(parent), str(number))
-                if run is not None:
-                    found_ones.append(run)
-        return [self._successor(tenant, run) for run in found_ones]
-
-    def _end(self, tenant: TenantId, parent: Run, states: Sequence[RunState], why: str) -> None:
         def once() -> None:
+            now = self._parts.clock.now()
             with self._parts.store.begin() as work:
-                run = found(work, tenant, parent.run_id)
-                if run.state is not RunState.APPLYING:
+                standing = found(work, tenant, parent.run_id)
+                if standing.version != parent.version:
                     return
-                for state in states:
-                    run = moved(self._parts, work, tenant, replace(run, state=state), SYSTEM, details={"why": why})
-                work.runs.dequeue(tenant, parent.run_id)
+                found_ones = [work.runs.plan(tenant, run.run_id) for run in runs]
+                plans = [plan for plan in found_ones if plan is not None]
+                waiting = [plan for run, plan in zip(runs, plans, strict=True) if run.state is RunState.AWAITING_APPROVAL]
+                # What nobody has to agree to is planned anew when its turn comes late; what somebody agreed to never is.
+                expires_at = min((plan.expires_at for plan in waiting or plans), default=now + _TO_AGREE)
+                plan = joint_plan(parent, plans, now=now, expires_at=expires_at)
+                work.runs.put_plan(tenant, plan)
+                after = replace(standing, deadline=expires_at)
+                for state in [RunState.PLANNED, RunState.AWAITING_APPROVAL] if waiting else [RunState.PLANNED]:
+                    details: dict[str, Json] = {"plan_digest": plan.digest, "steps": [run.run_id for run in runs]}
+                    after = moved(self._parts, work, tenant, replace(after, state=state), parent.maker, details=details)
+                self._parts.at("playbook:planned:before-commit")
                 work.commit()
 
         again(once)
+        self._parts.at("playbook:planned")
 
-    def _look_again(self, tenant: TenantId, parent: Run) -> None:
-        due_at: datetime = self._parts.clock.now() + self._parts.pace.first_pause
+    def _speak(self, approver: Viewer, parent_id: str, plan_digest: str, verdict: Verdict, note: str) -> PlaybookView:
+        tenant = approver.tenant
         with self._parts.store.begin() as work:
-            work.runs.dequeue(tenant, parent.run_id)
-            work.runs.enqueue(tenant, parent.run_id, due_at=due_at)
-            work.commit()
+            parent, plan = self._seen(work, approver, parent_id), work.runs.plan(tenant, parent_id)
+            runs = runs_of(work, tenant, parent)
+            plans = {run.run_id: work.runs.plan(tenant, run.run_id) for run in runs}
+            spoken = {run.run_id for run in runs for a in work.runs.approvals(tenant, run.run_id) if a.approver == approver.user}
+        if approver.user == parent.maker:
+            raise RunNotAllowed(f"You asked for playbook {parent_id!r} yourself; somebody else has to approve it.")
+        if plan is None or plan.digest != plan_digest:
+            raise PlanStale(f"The plan of playbook {parent_id!r} is not the one that you saw; look at it again.")
+        mine = [run for run in runs if run.run_id in spoken or self._asks(approver, run)]
+        if not mine or (parent.state is not RunState.AWAITING_APPROVAL and not spoken):
+            raise RunNotAllowed(f"The playbook {parent_id!r} is {parent.state}, and no step of it waits for your word.")
+        for run in mine:
+            known = plans[run.run_id]
+            if known is not None and (run.state is RunState.AWAITING_APPROVAL or run.run_id in spoken):
+                self._approvals.speak(approver, run.run_id, known.digest, verdict, note)
+                self._parts.at("playbook:spoken")
+        self._agreed(tenant, parent_id, approver.user)
+        return self.show(approver, parent_id)
 
-    def _dequeue(self, tenant: TenantId, parent: Run) -> None:
+    def _agreed(self, tenant: TenantId, parent_id: str, actor: str) -> None:
+        """The parent says what its steps say: approved when none waits any more, rejected when one is."""
+
+        def once() -> Run | None:
+            with self._parts.store.begin() as work:
+                parent = found(work, tenant, parent_id)
+                states = {run.state for run in runs_of(work, tenant, parent)}
+                is_rejected = RunState.REJECTED in states
+                if parent.state is not RunState.AWAITING_APPROVAL or (RunState.AWAITING_APPROVAL in states and not is_rejected):
+                    return None
+                state = RunState.REJECTED if is_rejected else RunState.APPROVED
+                parent = moved(self._parts, work, tenant, replace(parent, state=state), actor)
+                work.commit()
+                return parent
+
+        parent = again(once)
+        if parent is not None and parent.state is RunState.REJECTED:
+            cancelled_rest(self._parts, tenant, parent, "another step of its playbook was rejected")
+
+    def _begun(self, viewer: Viewer, parent_id: str, plan_digest: str, *, waits: bool) -> Run | None:
+        """The parent, applying, when this press began it."""
+        tenant, now = viewer.tenant, self._parts.clock.now()
         with self._parts.store.begin() as work:
-            work.runs.dequeue(tenant, parent.run_id)
+            parent = self._seen(work, viewer, parent_id)
+        if viewer.user != parent.maker:
+            raise RunNotAllowed(f"Only {parent.maker!r}, who made {parent_id!r}, can apply it.")
+        if asker_of(viewer).is_agent:
+            raise RunNotAllowed("A playbook is applied by a person; an agent may only preview it.")
+        # The last word may have been given to a step by itself.
+        self._agreed(tenant, parent_id, parent.maker)
+        with self._parts.store.begin() as work:
+            parent, plan = found(work, tenant, parent_id), work.runs.plan(tenant, parent_id)
+            if parent.state is RunState.AWAITING_APPROVAL:
+                raise RunNotAllowed(f"The playbook {parent_id!r} cannot be applied: somebody else has to approve it first.")
+            if parent.state is RunState.EXPIRED or (parent.state in READY and plan is not None and plan.expires_at <= now):
+                raise PlanStale(f"The plan of playbook {parent_id!r} has expired; preview it again.")
+            if plan is None or parent.state not in READY:
+                return None
+            if plan_digest and plan_digest != plan.digest:
+                raise PlanStale(f"The playbook {parent_id!r} has another plan than the one that was shown; look at it again.")
+            for number, run in enumerate(runs_of(work, tenant, parent), 1):
+                if run.state not in READY and run.state is not RunState.EXPIRED:
+                    raise PlanStale(f"Step {number} of playbook {parent_id!r} is {run.state} by now; preview it again.")
+            if not work.runs.consume_plan(tenant, parent_id, now=now):
+                raise PlanStale(f"The plan of playbook {parent_id!r} is consumed or has expired; preview it again.")
+            told: dict[str, Json] = {"plan_digest": plan.digest, "steps": len(steps_of(parent))}
+            applying = replace(parent, state=RunState.APPLYING)
+            begun = moved(self._parts, work, tenant, applying, viewer.user, details=told)
+            entry = AuditEntry(now, viewer.user, "action.playbook.started", parent_id, told)
+            self._parts.trail.record(work, tenant, entry)
+            work.runs.enqueue(tenant, parent_id, due_at=now + (self._parts.pace.lease if waits else timedelta()))
             work.commit()
+        return begun
 
+    def _seen(self, work: UnitOfWork, viewer: Viewer, parent_id: str) -> Run:
+        parent = found(work, viewer.tenant, parent_id)
+        if not is_playbook(parent):
+            raise NotFound
+        if parent.maker == viewer.user or is_admin(viewer):
+            return parent
+        for run in runs_of(work, viewer.tenant, parent):
+            try:
+                seen(self._parts, work, viewer, run.run_id)
+            except NotFound:
+                continue
+            return parent
+        raise NotFound
 
-def _scope(parent: Run) -> str:
-    return f"playbook-steps:{parent.run_id}"
-
-
-def _steps(parent: Run) -> list[Mapping[str, Json]]:
-    steps = parent.arguments["steps"]
-    assert isinstance(steps, list | tuple)
-    return [step for step in steps if isinstance(step, Mapping)]
-
-
-def _roles(parent: Run) -> list[str]:
-    roles = parent.arguments["roles"]
-    assert isinstance(roles, list | tuple)
-    return [str(role) for role in roles]
+    def _asks(self, viewer: Viewer, run: Run) -> bool:
+        """Whether the run waits for the word of somebody like the viewer."""
+        if run.state is not RunState.AWAITING_APPROVAL or not roles_of(viewer):
+            return False
+        return is_approver(viewer, spec_of(self._parts, run), run)

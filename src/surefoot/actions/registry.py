@@ -1,13 +1,16 @@
 """The actions that a host has declared, each checked before anybody may ask for it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from surefoot.actions.action_file import DRAFT_SUFFIX, FileProblem, read_action, read_document
+from surefoot.actions.playbook_file import METASCHEMA_NAME as PLAYBOOK_METASCHEMA_NAME
+from surefoot.actions.playbook_file import PLAYBOOK_SUFFIX, read_playbook
 from surefoot.core.errors import InvalidAction, NotFound
 from surefoot.core.ids import digest
 from surefoot.domain.actions import ActionSpec, Json
+from surefoot.domain.playbooks import PlaybookSpec
 
 SHIPPED = Path(__file__).parent.parent / "action_schemas"
 METASCHEMA_NAME = "metaschema.json"
@@ -21,6 +24,7 @@ class Registry:
 
     by_key: Mapping[tuple[str, int], ActionSpec]
     fingerprint: str
+    playbooks: Mapping[str, PlaybookSpec] = field(default_factory=dict)
 
     def get(self, name: str, major: int | None = None) -> ActionSpec:
         """The action of this name and major version, by default its newest. Raises NotFound when there is none."""
@@ -38,6 +42,13 @@ class Registry:
         """Every version of every action, by name and then oldest first."""
         return tuple(self.by_key[key] for key in sorted(self.by_key))
 
+    def playbook(self, name: str) -> PlaybookSpec:
+        """The newest playbook of this name. Raises NotFound when there is none."""
+        if name not in self.playbooks:
+            known_names = ", ".join(sorted(self.playbooks)) or "none"
+            raise NotFound(f"There is no playbook {name[:60]!r}; there are {known_names}.")
+        return self.playbooks[name]
+
     def newest(self) -> tuple[ActionSpec, ...]:
         """The newest version of every action, by name: what may be offered and started."""
         return tuple({spec.name: spec for spec in self.all()}.values())
@@ -45,10 +56,11 @@ class Registry:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a folder holds: the actions without a problem, and every problem found, by file and place."""
+    """What a folder holds: the actions and playbooks without a problem, and every problem found, by file and place."""
 
     specs: tuple[ActionSpec, ...]
     problems: tuple[FileProblem, ...]
+    playbooks: tuple[PlaybookSpec, ...] = ()
 
 
 def load_registry(folder: Path | None = None, python_specs: Iterable[Mapping[str, Json]] = ()) -> Registry:
@@ -69,7 +81,8 @@ def load_registry(folder: Path | None = None, python_specs: Iterable[Mapping[str
         more = f" And {len(problems) - _MOST_PROBLEMS_SHOWN} more." if len(problems) > _MOST_PROBLEMS_SHOWN else ""
         raise InvalidAction(f"{shown}{more} `surefoot actions check` lists every problem.")
     by_key = {(spec.name, spec.major): spec for spec in sorted(specs, key=lambda spec: (spec.name, spec.major))}
-    return Registry(by_key, digest(*(spec.schema_hash for spec in by_key.values())))
+    playbooks = {spec.name: spec for spec in sorted(checked.playbooks, key=lambda spec: (spec.name, spec.major))}
+    return Registry(by_key, digest(*(spec.schema_hash for spec in by_key.values())), playbooks)
 
 
 def check_folder(folder: Path) -> Checked:
@@ -92,7 +105,13 @@ def check_folder(folder: Path) -> Checked:
         spec, found = read_action(path)
         specs += [spec] if spec else []
         problems += found
-    return Checked(tuple(specs), tuple(problems))
+    # A playbook is checked against the actions that are right; what is wrong with the others is said already.
+    playbooks: list[PlaybookSpec] = []
+    for path in sorted(path for path in folder.iterdir() if path.name.endswith(PLAYBOOK_SUFFIX)):
+        playbook, found = read_playbook(path, specs)
+        playbooks += [playbook] if playbook else []
+        problems += found
+    return Checked(tuple(specs), tuple(problems), tuple(playbooks))
 
 
 def has_live_files(folder: Path) -> bool:
@@ -101,7 +120,8 @@ def has_live_files(folder: Path) -> bool:
 
 
 def _is_live(path: Path) -> bool:
-    return path.suffix == ".json" and path.name != METASCHEMA_NAME and not path.name.endswith(DRAFT_SUFFIX)
+    is_metaschema = path.name in (METASCHEMA_NAME, PLAYBOOK_METASCHEMA_NAME)
+    return path.suffix == ".json" and not is_metaschema and not path.name.endswith((DRAFT_SUFFIX, PLAYBOOK_SUFFIX))
 
 
 def _twice(specs: Iterable[ActionSpec]) -> list[FileProblem]:

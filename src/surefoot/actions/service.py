@@ -10,8 +10,10 @@ from surefoot.actions.executing import Worker
 from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
 from surefoot.actions.planning import Claim, Planner
+from surefoot.actions.playbook_parts import is_step
 from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_of
+from surefoot.actions.sagas import Sagas
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import page, seen, spec_of, view
 from surefoot.core.errors import InvalidAction, NotFound, RunNotAllowed
@@ -31,7 +33,8 @@ class Actions:
         self._undoing = Undoing(parts, self._planner)
         self._expiry = Expiry(parts)
         self._autonomy = Autonomy(parts)
-        self.playbooks = Playbooks(parts, self._planner, self._applier, self._undoing)
+        sagas = Sagas(parts, self._planner, self._applier, self._undoing)
+        self.playbooks = Playbooks(parts, self._planner, self._approvals, self._undoing, sagas)
         self.worker = Worker(parts, self._planner, self._applier, self._autonomy, self.playbooks)
 
     def propose(self, maker: Viewer, request: Request) -> RunView:
@@ -79,6 +82,8 @@ class Actions:
             run = seen(self._parts, work, viewer, run_id)
         if viewer.user != run.maker:
             raise RunNotAllowed(f"Only {run.maker!r}, who made run {run_id!r}, can apply it.")
+        if is_step(run):
+            raise RunNotAllowed(f"The run {run_id!r} is a step of a playbook, which applies it in its turn; apply the playbook.")
         self._press(viewer, run_id, plan_digest=plan_digest, by_agent=by_agent, wait=wait)
         return view(self._parts, viewer, run_id)
 

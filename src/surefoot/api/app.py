@@ -29,6 +29,7 @@ from surefoot.api.routes import (
     keys,
     metrics,
     pages,
+    playbooks,
     replies,
     traces,
 )
@@ -48,6 +49,7 @@ _ROUTES = (
     ask,
     feedback,
     actions,
+    playbooks,
     conversations,
     documents,
     replies,

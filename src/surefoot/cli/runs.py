@@ -75,7 +75,7 @@ def simulate(
 
     def step(surefoot: Surefoot, viewer: Viewer) -> RunView:
         chosen = key or new_id("key", surefoot.clock.now())
-        wanted = Request(action, _arguments(arguments), chosen, env, reason=reason, citations=tuple(citation or ()))
+        wanted = Request(action, arguments_of(arguments), chosen, env, reason=reason, citations=tuple(citation or ()))
         refuse_unreadable(surefoot.store, viewer, wanted.citations)
         return surefoot.actions.propose(viewer, wanted)
 
@@ -258,13 +258,24 @@ def switch(
 @app.command("autonomy")
 def autonomy(
     action: Annotated[str, typer.Argument(help="Name of the action.")],
+    confirm_by: Annotated[str, typer.Option("--confirm-by", help="Your name: take the step that the log has earned.")] = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Look at the log and say how far the assistant may go with an action; promotes or demotes it by the evidence."""
+    """Look at the log and say how far the assistant may go with an action, and why. It falls by itself; a step up that the log
+    has earned is taken when somebody confirms it by name.
+    """
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        level = surefoot.actions.review_autonomy(existing_tenant(surefoot, tenant), action)
-    print_line(f"{action}: {level}")
+        review = surefoot.actions.review_autonomy(existing_tenant(surefoot, tenant), action, confirmed_by=confirm_by)
+    parity = review.evidence.parity
+    if as_json:
+        print_json({**asdict(review), "parity_low": parity.low, "parity_high": parity.high, "reversals": review.evidence.reversal_rate})
+        return
+    print_line(f"{action}: {review.level}")
+    print_line(f"  {review.reason}")
+    if review.earned is not review.level:
+        print_line(f"  The log has earned {review.earned}; --confirm-by YOUR-NAME takes the step.")
 
 
 @app.command("runs")
@@ -338,7 +349,8 @@ def _press(step: Step, who: Who, tenant: str | None, data_dir: Path | None, as_j
         print_run(view)
 
 
-def _arguments(text: str) -> bytes:
+def arguments_of(text: str) -> bytes:
+    """The JSON that was given on the command line, or stands in the @FILE named. Raises InvalidInput."""
     if not text.startswith("@"):
         return text.encode()
     try:
