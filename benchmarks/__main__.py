@@ -12,6 +12,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "retrieve_speed": ("--data", "{data}"),
     "index": ("--data", "{data}"),
     "answer_speed": ("--data", "{data}"),
+    "evidence_speed": ("--data", "{data}"),
     "gate_edits": ("--data", "{data}"),
     "ledger": (),
     "poison": ("--data", "{data}"),
