@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from surefoot.actions.delivering import press_lease
+from surefoot.actions.gating import red_gates, refusal, why_red
 from surefoot.actions.moves import SYSTEM, again, found, moved, reasons_of, told
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.policing import Asker, decided, level_of, stage_of
@@ -57,7 +58,8 @@ class Applier:
         """The run as it stands after the press: applying when this press began it; scheduled, suggested, denied or awaiting
         approval when the policy says so now; as it was when it had begun before. With a `head_start` it is leased to the presser.
 
-        Raises PlanStale when it has to be simulated again, RunNotAllowed when it is not ready.
+        Raises PlanStale when it has to be simulated again, RunNotAllowed when it is not ready, GateIsRed while a gate of the
+        evals fails; one that is scheduled then goes on waiting.
         """
         return again(lambda: self._press(tenant, run_id, asker, plan_digest, head_start))
 
@@ -66,6 +68,7 @@ class Applier:
         with self._parts.store.begin() as work:
             run = found(work, tenant, run_id)
             plan, approvals = work.runs.plan(tenant, run_id), work.runs.approvals(tenant, run_id)
+            red = red_gates(work, tenant, run)
         if run.state in _REFUSED:
             raise RunNotAllowed(f"The run {run_id!r} cannot be applied: {_REFUSED[run.state]}.")
         if run.state is RunState.EXPIRED:
@@ -74,9 +77,16 @@ class Applier:
             return Pressed(run)
         spec = spec_of(self._parts, run)
         self._check_plan(run, plan, spec, plan_digest, now)
+        if red and run.state is not RunState.SCHEDULED:
+            raise refusal(run, red)
         self._check_autonomy(tenant, spec, asker)
         record = decided(self._parts, tenant, spec, run, stage_of(run), asker)
         self._parts.at("apply:policy-asked")
+        if red and record.decision.effect is not PolicyEffect.DENY:
+            # Whoever scheduled it has done their part; it goes on waiting for the evals to pass.
+            reasons = (why_red(red), *record.decision.reasons)
+            record = replace(record, decision=replace(record.decision, effect=PolicyEffect.DEFER, reasons=reasons))
+            return Pressed(self._kept(tenant, run, RunState.SCHEDULED, record, spec))
         state = self._state_after(run, plan, spec, record, approvals, asker, now)
         if state is RunState.DENIED and record.decision.effect is not PolicyEffect.DENY:
             record = _denied(record, "approval", "The approvals that it needs are missing or too old.", "Simulate it again.")
@@ -141,6 +151,9 @@ class Applier:
         now = self._parts.clock.now()
         holds = () if run.kind is RunKind.UNDO else cap_holds(self._parts, tenant, spec, run)
         with self._parts.store.begin() as work:
+            if red_gates(work, tenant, run):
+                # It has turned red since; the next look says so.
+                raise Conflict
             if not work.runs.consume_plan(tenant, run.run_id, now=now):
                 # Either another press consumed it, which the next look shows, or it has just expired.
                 self._raise_unless_changed(work, tenant, run)

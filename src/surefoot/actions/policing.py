@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from surefoot.actions.gating import red_gates, why_red
 from surefoot.actions.parts import AGENT_ROLE, ActionParts
 from surefoot.core.errors import SurefootError
 from surefoot.domain.actions import ActionSpec, AutonomyLevel
@@ -69,9 +70,11 @@ def stage_of(run: Run) -> Stage:
 
 
 def decided(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run, stage: Stage, asker: Asker) -> DecisionRecord:
-    """The policy's word on this run now. Any error is a no; a switched-off action is a no, but for its undo."""
+    """The policy's word on this run now. Any error is a no; a switched-off action is a no, but for its undo, and while a gate
+    of the evals is red the agent only suggests.
+    """
     now = parts.clock.now()
-    switched_off = None if stage is Stage.UNDO else switch_reason(parts, tenant, run)
+    switched_off, red = _stops(parts, tenant, run, stage)
     try:
         facts = {**parts.facts.compute(tenant, spec, run, stage, now), _OWN: sorted(asker.own)}
     except SurefootError as error:
@@ -82,16 +85,20 @@ def decided(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run, st
     decision = parts.policy.decide(tenant, question)
     if decision.errors:
         decision = replace(decision, effect=PolicyEffect.DENY)
+    if red and asker.is_agent and decision.effect.rank < PolicyEffect.SUGGEST_ONLY.rank:
+        decision = replace(decision, effect=PolicyEffect.SUGGEST_ONLY, reasons=(why_red(red), *decision.reasons))
     if switched_off is not None:
         off = PolicyReason("kill-switch", f"The action is switched off: {switched_off}", "Ask an administrator to switch it on.")
         decision = replace(decision, effect=PolicyEffect.DENY, reasons=(off, *decision.reasons))
     return _record(run, stage, decision, facts, asker, now)
 
 
-def switch_reason(parts: ActionParts, tenant: TenantId, run: Run) -> str | None:
-    """Why the run's action is switched off; None when it is not."""
+def _stops(parts: ActionParts, tenant: TenantId, run: Run, stage: Stage) -> tuple[str | None, tuple[GateResult, ...]]:
+    """What holds whatever the rules say: why the action is switched off, and which gates are red. Nothing stops an undo."""
+    if stage is Stage.UNDO:
+        return None, ()
     with parts.store.begin() as work:
-        return work.runs.switched_off(tenant, run.env, run.action)
+        return work.runs.switched_off(tenant, run.env, run.action), red_gates(work, tenant, run)
 
 
 def level_of(parts: ActionParts, tenant: TenantId, spec: ActionSpec) -> AutonomyLevel:

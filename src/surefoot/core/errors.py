@@ -220,6 +220,12 @@ class RunNotAllowed(SurefootError):
     code, status = "run_not_allowed", 409
 
 
+class GateIsRed(RunNotAllowed):
+    """A gate of the evals fails, so nothing is applied until it passes again; undo works, and so do previews."""
+
+    code, retryable = "gate_red", True
+
+
 class PlanStale(RunNotAllowed):
     """The plan is consumed, expired or made on a state that is gone; simulate again to get a new one."""
 

@@ -1,0 +1,35 @@
+"""What the evals' gates keep from having an effect. They never keep anybody from taking something back."""
+
+from collections.abc import Sequence
+
+from surefoot.core.errors import GateIsRed
+from surefoot.domain.identity import TenantId
+from surefoot.domain.runs import PolicyReason, Run, RunKind
+from surefoot.domain.verdicts import ACTIONS_SURFACE, GateResult
+from surefoot.ports import UnitOfWork
+
+_REMEDY = "Nothing is applied until the evals pass again; simulating and undoing work as ever."
+
+
+def red_gates(work: UnitOfWork, tenant: TenantId, run: Run) -> tuple[GateResult, ...]:
+    """The blocking gates that fail now for actions, and for the surface that the run was offered on. None for an undo."""
+    verdict = None if run.kind is RunKind.UNDO else work.verdicts.current(tenant)
+    if verdict is None:
+        return ()
+    of_surface = verdict.red_gates(run.surface) if run.surface else ()
+    return tuple(dict.fromkeys((*verdict.red_gates(ACTIONS_SURFACE), *of_surface)))
+
+
+def names(gates: Sequence[GateResult]) -> str:
+    """The gates as a person reads them."""
+    return ", ".join(repr(name) for name in dict.fromkeys(gate.gate for gate in gates))
+
+
+def why_red(gates: Sequence[GateResult]) -> PolicyReason:
+    """The gates as a reason beside those of the policy; it holds no figure, for those who press need not know them."""
+    return PolicyReason("gate-red", f"The evals do not pass at present ({names(gates)}), so actions are only suggested.", _REMEDY)
+
+
+def refusal(run: Run, gates: Sequence[GateResult]) -> GateIsRed:
+    """What whoever wants to apply the run is told."""
+    return GateIsRed(f"The run {run.run_id!r} cannot be applied now: the evals do not pass ({names(gates)}). {_REMEDY}")
