@@ -19,6 +19,7 @@ from surefoot.domain.runs import (
     RunKind,
     Stage,
 )
+from surefoot.domain.verdicts import GateResult
 
 _ROLE = "role:"
 # Facts under this name are ours, kept to go on with a run in its presser's name; the policy never sees them.
