@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from surefoot.actions.rules_file import parse_rules
 from surefoot.core.settings import Settings
+from surefoot.evals.gates_file import parse_gates
 from surefoot.llm.policy_file import parse_policy
 from surefoot.retrieval.readers.formats import EXTENSIONS
 
@@ -27,8 +28,8 @@ plan, run, receipt, rollback token, approver, budget, meter, reservation, event,
 card, reason code, exposure, holdout, propensity, cap, quiet hours, suite, gate verdict
 """
 
-# A TOML block is settings, or with the name of that file behind it, models.toml or actions.toml.
-BLOCK = re.compile(r"^```([a-z]*(?: (?:models|actions)\.toml)?)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# A TOML block is settings, or with the name of that file behind it, models.toml, actions.toml or gates.toml.
+BLOCK = re.compile(r"^```([a-z]*(?: (?:models|actions|gates)\.toml)?)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|\$\(|&&|;|\|)\s*(?:\$ )?(?:\S*/)?surefoot(?= |$)([^\n]*)", re.MULTILINE)
 PATH = re.compile(r"`((?:src|tests|docs|eval_sets|training|benchmarks)/[\w./-]+)`")
@@ -126,6 +127,12 @@ def test_every_toml_block_of_a_page_is_valid_settings(page: Path) -> None:
 def test_every_actions_toml_block_of_a_page_is_valid(page: Path) -> None:
     for text in blocks(page, "toml actions.toml"):
         parse_rules(text, page_id(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_every_gates_toml_block_of_a_page_is_valid(page: Path) -> None:
+    for text in blocks(page, "toml gates.toml"):
+        parse_gates(text, page_id(page))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
