@@ -142,7 +142,7 @@ def _run(turn: _Turn) -> CaseResult:
         trial=trial,
         passed=outcome is not None and outcome.passed,
         measures={} if outcome is None else dict(outcome.measures),
-        slices=dict(turn.case.slices),
+        slices=_slices(turn.case),
         title=_title(turn.case) if outcome is None else outcome.title,
         why=turn.case.why,
         failures=() if outcome is None else outcome.failures,
@@ -150,6 +150,12 @@ def _run(turn: _Turn) -> CaseResult:
         elapsed_ms=round((perf_counter() - started) * 1000, 3),
         trace={"case": turn.case.model_dump(mode="json")} | ({} if outcome is None else dict(outcome.trace)),
     )
+
+
+def _slices(case: Case) -> dict[str, str]:
+    """The case's own slices, and the action that it is about, so that gates and figures can be of one action."""
+    action = case.action if isinstance(case, ActCase | PolicyCase) else None
+    return ({"action": action} if action else {}) | dict(case.slices)
 
 
 def _outcome(case: Case, target: Target) -> CaseOutcome:
