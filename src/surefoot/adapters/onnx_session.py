@@ -6,7 +6,7 @@ import os
 # the library is loaded. Surefoot promises to call nobody, so it is set whatever it was.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-import onnxruntime  # noqa: E402
+import onnxruntime
 
 
 def open_session(model: bytes) -> onnxruntime.InferenceSession:
