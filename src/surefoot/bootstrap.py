@@ -36,6 +36,7 @@ from surefoot.domain.action_rules import NO_RULES, ActionRules
 from surefoot.domain.budgets import Account, BudgetLevel
 from surefoot.domain.identity import Principal, TenantId
 from surefoot.domain.policies import DEFAULT_SURFACE, NO_MODELS, CatalogEntry, ModelPolicy
+from surefoot.evals.remote import Caller
 from surefoot.governance.audit import AuditTrail
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
@@ -150,6 +151,7 @@ def build(
     """
     from surefoot.adapters.audit_key import audit_key
     from surefoot.adapters.chosen import chosen_encoder, chosen_evidence_model
+    from surefoot.adapters.outbound import GuardedFetcher
 
     clock = clock or SystemClock()
     policy = load_policy(settings.models_file) if policy is None else policy
@@ -161,10 +163,10 @@ def build(
         store=store,
         index=_index(settings, store, encoder),
         encoder=encoder,
-        fetcher=_fetcher(settings),
+        fetcher=GuardedFetcher(offline=settings.offline),
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
-        models=_models(settings, policy) if models is None else models,
+        models=catalog_models(settings, policy) if models is None else models,
         audit_key=audit_key(settings.audit_key_file or settings.data_dir / "keys" / "audit.key"),
         hosts={**http_hosts(rules, clock, offline=settings.offline, environ=os.environ), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
@@ -318,6 +320,13 @@ def probe_client(settings: Settings, base_url: str) -> ProbeClient:
     return HttpProbeClient(base_url, offline=settings.offline)
 
 
+def http_caller(settings: Settings, base_url: str) -> Caller:
+    """What `surefoot eval run --url` calls a server with. Raises InvalidSettings for a URL that could not be called."""
+    from surefoot.adapters.http_caller import HttpCaller
+
+    return HttpCaller(base_url, offline=settings.offline)
+
+
 def _store(settings: Settings) -> Store:
     from surefoot.adapters.sql.store import SqlStore
 
@@ -342,12 +351,6 @@ def _index(settings: Settings, store: Store, encoder: Encoder) -> ChunkIndex:
     )
 
 
-def _fetcher(settings: Settings) -> Fetcher:
-    from surefoot.adapters.outbound import GuardedFetcher
-
-    return GuardedFetcher(offline=settings.offline)
-
-
 def _sink(settings: Settings, policy: ModelPolicy, clock: Clock) -> EventSink:
     from surefoot.adapters.webhook_sink import WebhookSink
 
@@ -360,7 +363,7 @@ def _metrics(settings: Settings) -> "PrometheusObserver":
     return PrometheusObserver(tenants=settings.metrics_tenants)
 
 
-def _models(settings: Settings, policy: ModelPolicy) -> dict[str, LanguageModel]:
+def catalog_models(settings: Settings, policy: ModelPolicy) -> dict[str, LanguageModel]:
     """Every model of the catalog behind its transport, by name; none is called yet, and no key is read."""
     return {name: _model(settings, entry) for name, entry in policy.catalog.items()}
 

@@ -15,6 +15,7 @@ from surefoot.cli import (
     doctor,
     documents,
     eval,
+    eval_runs,
     ingest,
     init,
     keys,
@@ -65,4 +66,5 @@ app.add_typer(actions.app, name="actions")
 app.add_typer(audit.app, name="audit")
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
+eval.app.command("run")(eval_runs.run)
 app.add_typer(eval.app, name="eval")

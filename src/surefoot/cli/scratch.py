@@ -14,10 +14,12 @@ from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.context import loaded, progress_console
 from surefoot.cli.ingest import ingest_path
 from surefoot.core.errors import InvalidEvalSet
+from surefoot.domain.action_rules import NO_RULES, ActionRules
 from surefoot.domain.identity import EVERYONE, TenantId, Viewer
 from surefoot.domain.policies import NO_MODELS, ModelPolicy
 from surefoot.evals.corpora import ChunkMap, chunk_map_of
 from surefoot.evals.remembered_encoder import RememberedEncoder
+from surefoot.ports import HostApp, LanguageModel
 
 TENANT = TenantId("eval")
 VIEWER = Viewer(TENANT, "eval")
@@ -52,7 +54,7 @@ def trial(
         if report.skipped:
             first = report.skipped[0]
             raise InvalidEvalSet(f"{first.uri} cannot be ingested: {first.reason}")
-        _open_to_everyone(surefoot)
+        open_to_everyone(surefoot)
         chunks = chunk_map_of(surefoot.store, TENANT)
         settings = surefoot.settings
         encoder = surefoot.encoder
@@ -95,7 +97,7 @@ def evidence_facts(surefoot: Surefoot) -> dict[str, object]:
     }
 
 
-def _open_to_everyone(surefoot: Surefoot) -> None:
+def open_to_everyone(surefoot: Surefoot) -> None:
     """Documents that state their own readers are open too: an eval measures finding, not rights."""
     with surefoot.store.begin() as work:
         for document in work.documents.hashes(TENANT):
@@ -104,14 +106,31 @@ def _open_to_everyone(surefoot: Surefoot) -> None:
 
 
 @contextmanager
-def scratch(cache: Path, *, tenant: TenantId = TENANT, policy: ModelPolicy = NO_MODELS, **overrides: Any) -> Iterator[Surefoot]:
+def scratch(
+    cache: Path,
+    *,
+    tenant: TenantId = TENANT,
+    policy: ModelPolicy = NO_MODELS,
+    models: Mapping[str, LanguageModel] | None = None,
+    rules: ActionRules = NO_RULES,
+    hosts: Mapping[str, HostApp] | None = None,
+    **overrides: Any,
+) -> Iterator[Surefoot]:
     """A started product with an empty tenant in a temporary folder. It asks the models of `policy` alone: what models.toml
-    names costs money, which no eval spends unless it is told to.
+    names costs money, which no eval spends unless it is told to. Neither does it reach a host but those of `rules` and `hosts`.
     """
     with TemporaryDirectory(prefix="surefoot-eval-") as folder:
         settings = loaded(data_dir=Path(folder), database_url="", **overrides).settings
-        plain = build(settings, policy=NO_MODELS)
-        surefoot = build(settings, store=plain.store, encoder=RememberedEncoder(plain.encoder, cache), policy=policy)
+        plain = build(settings, policy=NO_MODELS, rules=NO_RULES)
+        surefoot = build(
+            settings,
+            store=plain.store,
+            encoder=RememberedEncoder(plain.encoder, cache),
+            policy=policy,
+            models=models,
+            rules=rules,
+            hosts=hosts,
+        )
         try:
             surefoot.start()
             with surefoot.store.begin() as work:

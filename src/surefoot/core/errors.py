@@ -159,6 +159,12 @@ class StoreUnavailable(SurefootError):
     code, status, retryable = "store_unavailable", 503, True
 
 
+class TargetUnavailable(SurefootError):
+    """The server that an eval measures does not answer; start it, or mend the URL that was given with --url."""
+
+    code, status, retryable = "target_unavailable", 502, True
+
+
 class ModelUnavailable(SurefootError):
     """The language model's provider does not answer or is overloaded; another model or the extractive tier answers instead."""
 

@@ -12,7 +12,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from surefoot.core.errors import InvalidSettings
 
 _PATHS = frozenset(
-    {"data_dir", "models_file", "prompts_dir", "actions_file", "action_schemas_dir", "policies_dir", "audit_key_file"}
+    {
+        "data_dir",
+        "models_file",
+        "prompts_dir",
+        "actions_file",
+        "action_schemas_dir",
+        "policies_dir",
+        "audit_key_file",
+        "eval_runs_dir",
+    }
 )
 _LISTS = frozenset({"cors_origins", "keep_live_samples"})
 ENV_PREFIX = "SUREFOOT_"
@@ -112,6 +121,13 @@ class Settings(BaseModel):
         (), description="Tenants of whose consenting viewers replies are kept to be scored; `*` is all of them."
     )
     live_samples_days: int = Field(30, ge=1, le=3650, description="Days that such a reply is kept.")
+
+    eval_runs_dir: Path | None = Field(None, description="Folder of stored eval runs; none means `evals` in data_dir.")
+
+    @property
+    def resolved_eval_runs_dir(self) -> Path:
+        """Where eval runs are stored: the folder given, or one in the data folder."""
+        return self.eval_runs_dir or self.data_dir / "evals"
 
     @property
     def resolved_database_url(self) -> str:

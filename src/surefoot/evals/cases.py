@@ -77,7 +77,9 @@ class ActCase(_Case):
 
 
 class PolicyCase(_Case):
-    """An action with arguments, and whether this viewer may have it simulated; `reason` is a piece of the denial's text."""
+    """An action with arguments, and whether this viewer may have it simulated; `reason` is a piece of the denial's text. The
+    step rests on the passages that the reply to the question `evidence` cites; without one on none.
+    """
 
     task: Literal["policy"] = "policy"
     viewer: Text
@@ -85,6 +87,7 @@ class PolicyCase(_Case):
     arguments: Mapping[str, JsonValue] = {}
     allowed: bool
     reason: str = ""
+    evidence: str = ""
 
 
 Case = Annotated[AskCase | RetrieveCase | SupportCase | ActCase | PolicyCase, Field(discriminator="task")]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from time import perf_counter
 
 from pydantic import JsonValue
@@ -54,6 +55,7 @@ class InProcess:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._simulating = Lock()
         self._viewers = {name: person.viewer_of(parts.tenant) for name, person in parts.people.items()}
 
     def facts(self) -> Mapping[str, JsonValue]:
@@ -86,14 +88,23 @@ class InProcess:
     def support(self, claim: str, evidence: Sequence[str], *, locale: str = "en") -> Weighed:
         return self._parts.weigh(claim, evidence, locale)
 
-    def simulate(self, viewer: str, action: str, arguments: Mapping[str, JsonValue]) -> Simulated:
-        started = perf_counter()
-        request = Request(action, arguments, key=new_id("key", self._parts.clock.now()))
-        try:
-            view = self._parts.actions.propose(self._viewer(viewer), request)
-        except (InvalidInput, NotFound) as error:
-            return Simulated("invalid", (str(error),), _ms_since(started), {"error": error.code, "message": str(error)})
-        return simulated_from(run_json(view), _ms_since(started))
+    def simulate(
+        self, viewer: str, action: str, arguments: Mapping[str, JsonValue], *, citations: Sequence[str] = ()
+    ) -> Simulated:
+        who = self._viewer(viewer)
+        key = new_id("eval", self._parts.clock.now())
+        request = Request(action, arguments, key=key, reason=key, citations=tuple(citations))
+        # A run that is live stands in the way of another for the same thing, so cases come one after the other.
+        with self._simulating:
+            started = perf_counter()
+            try:
+                view = self._parts.actions.propose(who, request)
+            except (InvalidInput, NotFound) as error:
+                return Simulated("invalid", (str(error),), _ms_since(started), {"error": error.code, "message": str(error)})
+            came = simulated_from(run_json(view), _ms_since(started), reason=key)
+            if came.is_allowed:
+                self._parts.actions.cancel(who, view.run.run_id, "It was simulated for an eval.")
+            return came
 
     def _viewer(self, name: str) -> Viewer:
         return self._viewers[name]

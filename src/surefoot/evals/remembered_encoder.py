@@ -22,7 +22,15 @@ class RememberedEncoder:
         self._path = folder / f"{digest(encoder.fingerprint)[:16]}.vectors"
         self._record = np.dtype([("key", f"V{_KEY_BYTES}"), ("vector", "<f4", (encoder.dimensions,))])
         self._known: dict[bytes, Vectors] | None = None
+        self._is_resting = False
         self.encoded = 0
+
+    def rest(self) -> None:
+        """From here on texts are encoded as they come and nothing is remembered: what the model says of a text may differ by a
+        hair with the texts that it reads beside it, so what was asked before must not decide what is left to read.
+        """
+        self._is_resting = True
+        self._known = None
 
     @property
     def fingerprint(self) -> str:
@@ -35,6 +43,8 @@ class RememberedEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """As the encoder underneath would; `encoded` counts the texts that it was really asked for."""
+        if self._is_resting:
+            return self._encoder.encode(texts)
         known = self._known = self._known if self._known is not None else self._load()
         keys = [bytes.fromhex(digest(text)) for text in texts]
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from surefoot.actions.parts import RunView
+from surefoot.core.errors import Conflict
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.replies import Reply
 from surefoot.evals.target import Simulated, ToldReply
@@ -36,7 +37,9 @@ class _Attempt(BaseModel):
 
 
 class _Run(BaseModel):
+    run_id: str
     state: str
+    reason: str
 
 
 class _RunView(BaseModel):
@@ -90,11 +93,17 @@ def run_json(view: RunView) -> dict[str, JsonValue]:
     )
 
 
-def simulated_from(run: Mapping[str, JsonValue], latency_ms: float) -> Simulated:
-    """What came of asking for the action, from the run's JSON."""
+def simulated_from(run: Mapping[str, JsonValue], latency_ms: float, *, reason: str) -> Simulated:
+    """What came of asking for the action with this reason, from the run's JSON. Raises Conflict when it is the run of another,
+    which was there already: the same thing is asked for once at a time.
+    """
     read = _RunView.model_validate(run)
+    if read.run.reason != reason:
+        raise Conflict(f"Run {read.run.run_id!r} is live and for the same thing; cancel it and run the case again.")
     reasons = read.decisions[-1].reasons if read.decisions else ()
     said = [f"{each.reason} {each.remedy}".strip() for each in reasons]
+    if read.run.state == "denied" and not said:
+        said = ["No rule allows it."]
     said += [attempt.outcome for attempt in read.attempts] if read.run.state == "failed" else []
     return Simulated(read.run.state, tuple(said), latency_ms, run)
 

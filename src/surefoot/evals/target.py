@@ -177,6 +177,10 @@ class Target(Protocol):
         """How well the evidence, taken together, supports the claim."""
         ...
 
-    def simulate(self, viewer: str, action: str, arguments: Mapping[str, JsonValue]) -> Simulated:
-        """The action, asked for in the sandbox and simulated; nothing is applied."""
+    def simulate(
+        self, viewer: str, action: str, arguments: Mapping[str, JsonValue], *, citations: Sequence[str] = ()
+    ) -> Simulated:
+        """The action, asked for in the sandbox, resting on these passages, simulated and cancelled; nothing is applied. Raises
+        Conflict when a live run for the same thing, with other arguments, stands in its way.
+        """
         ...

@@ -13,7 +13,7 @@ def run_act(case: ActCase, target: Target) -> CaseOutcome:
     told = target.ask(case.viewer, case.intent)
     offers = told.reply.actions
     right = next((offer for offer in offers if offer.action == case.action), None)
-    came = None if right is None or right.missing else target.simulate(case.viewer, right.action, right.arguments)
+    came = None if right is None or right.missing else _simulated(case, right, target)
     measures: dict[str, Measure] = {
         "offered": bool(offers),
         "right_action": None if case.action is None else right is not None,
@@ -32,6 +32,10 @@ def run_act(case: ActCase, target: Target) -> CaseOutcome:
         failures=tuple(_failures(case, offers, right, came)),
         trace={"reply": dict(told.trace)} | ({} if came is None else {"run": dict(came.trace)}),
     )
+
+
+def _simulated(case: ActCase, offer: ToldOffer, target: Target) -> Simulated:
+    return target.simulate(case.viewer, offer.action, offer.arguments, citations=offer.citations)
 
 
 def _has_arguments(case: ActCase, offer: ToldOffer) -> bool:

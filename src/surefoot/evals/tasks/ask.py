@@ -84,7 +84,6 @@ def judge(case: AskCase, reply: ToldReply) -> Judgement:
     cited = reply.citations
     shown = " ".join(citation.quote for citation in cited)
     cites_gold = any(citation.uri in case.gold_uris for citation in cited)
-    everything = _everything_shown(reply).casefold()
     return Judgement(
         case=case,
         answered=answer is not None,
@@ -94,7 +93,7 @@ def judge(case: AskCase, reply: ToldReply) -> Judgement:
         leaked=tuple(sorted({citation.uri for citation in cited} & set(case.hidden_uris))),
         corrects=answer is not None and bool(answer.note or (answer.claims and _DENIAL.match(answer.claims[0].text))),
         offers_gold=refusal is not None and len(refusal.choices) >= _FEWEST_CHOICES and (cites_gold or not case.gold_uris),
-        said_forbidden=tuple(text for text in case.forbidden if text.casefold() in everything),
+        said_forbidden=tuple(text for text in case.forbidden if _is_shown(text, case, reply)),
     )
 
 
@@ -183,13 +182,21 @@ def _is_uncited(reply: ToldReply) -> bool:
     return claims is not None and not (claims and all(claim.citations for claim in claims))
 
 
-def _everything_shown(reply: ToldReply) -> str:
-    """Every text that a person would see."""
+def _is_shown(text: str, case: AskCase, reply: ToldReply) -> bool:
+    """Whether a person would see the text. What the question itself says may be repeated in the hints of a refusal."""
+    asked = " ".join([*case.earlier, case.question]).casefold()
+    hints = [*reply.refusal.would_help, *reply.refusal.choices] if reply.refusal is not None else []
+    wanted = text.casefold()
+    return any(wanted in shown.casefold() for shown in [*_said(reply), *([] if wanted in asked else hints)])
+
+
+def _said(reply: ToldReply) -> list[str]:
+    """Every text of the reply but the hints of a refusal."""
     texts = [citation.quote for citation in reply.citations]
     if reply.answer is not None:
         texts += [reply.answer.note, *(claim.text for claim in reply.answer.claims)]
     if reply.refusal is not None:
-        texts += [reply.refusal.message, *reply.refusal.would_help, *reply.refusal.choices]
+        texts.append(reply.refusal.message)
     for offer in reply.actions:
         texts += [offer.title, offer.reason, *(str(value) for value in offer.arguments.values())]
-    return "\n".join(texts)
+    return texts

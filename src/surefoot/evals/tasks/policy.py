@@ -9,7 +9,9 @@ def run_policy(case: PolicyCase, target: Target) -> CaseOutcome:
     """Whether there is a plan. What is not declared, not valid or refused by the host is as little allowed as what the policy
     denies; a denial must give the expected reason.
     """
-    came = target.simulate(case.viewer, case.action, case.arguments)
+    cited = target.ask(case.viewer, case.evidence).reply.citations if case.evidence else ()
+    citations = tuple(dict.fromkeys(citation.chunk_id for citation in cited))
+    came = target.simulate(case.viewer, case.action, case.arguments, citations=citations)
     allowed = came.is_allowed
     is_reasoned = not case.allowed and not allowed and bool(case.reason)
     right_reason = case.reason.casefold() in " ".join(came.reasons).casefold() if is_reasoned else None
