@@ -32,6 +32,7 @@ from surefoot.assistant.course import Asking
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.mcp_blocks import error_block, passages_block, reply_block, result_of, run_block
 from surefoot.cli.mcp_confirm import Confirmation, asked_for, can_be_asked, may_be_confirmed
+from surefoot.cli.mcp_results import ANSWER, PASSAGES, run_schema
 from surefoot.cli.mcp_tools import (
     CITATIONS,
     REASON,
@@ -110,13 +111,27 @@ class Tools:
         can_apply = not self._choices.proposes_only
         tools = [
             own_tool(
-                SEARCH, "Search documents", "Passages that the viewer may read, best first, with their places.", SearchArguments
+                SEARCH,
+                "Search documents",
+                "Passages that the viewer may read, best first, with their places.",
+                SearchArguments,
+                PASSAGES,
             ),
             own_tool(
-                ASK, "Ask a question", "An answer in which every claim is cited, or a refusal that says why.", QuestionArguments
+                ASK,
+                "Ask a question",
+                "An answer in which every claim is cited, or a refusal that says why.",
+                QuestionArguments,
+                ANSWER,
             ),
             *(action_tool(spec, can_apply=can_apply, strict=self._choices.strict_schemas) for spec in self._exported.values()),
-            own_tool(SHOW, "Show a run", "A run that was proposed here: where it stands and what it waits for.", RunArguments),
+            own_tool(
+                SHOW,
+                "Show a run",
+                "A run that was proposed here: where it stands and what it waits for.",
+                RunArguments,
+                run_schema(),
+            ),
         ]
         if can_apply:
             tools.append(
@@ -125,6 +140,7 @@ class Tools:
                     "Apply a run",
                     "Applies exactly the plan shown, if its person agrees or it may run unattended; a second call does nothing.",
                     PlanArguments,
+                    run_schema(),
                     changes=True,
                 )
             )

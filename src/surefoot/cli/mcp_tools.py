@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from surefoot.actions.strict_schema import project
 from surefoot.assistant.course import LONGEST_QUESTION_CHARACTERS
+from surefoot.cli.mcp_results import run_schema
 from surefoot.domain.actions import ActionSpec, Reversibility
 
 # Beside an action's own arguments, none of which begins with an underscore.
@@ -66,8 +67,10 @@ class WhyArguments(Sent):
     citations: list[Annotated[str, StringConstraints(pattern="^chk_[0-9a-f]{24}$")]] = Field(default_factory=list, max_length=16)
 
 
-def own_tool(name: str, title: str, description: str, arguments: type[Sent], *, changes: bool = False) -> Tool:
-    """A tool of ours; `changes` when calling it may change something."""
+def own_tool(
+    name: str, title: str, description: str, arguments: type[Sent], result: dict[str, Any], *, changes: bool = False
+) -> Tool:
+    """A tool of ours with the schema of its result; `changes` when calling it may change something."""
     schema = arguments.model_json_schema()
     schema.pop("title", None)
     hints = ToolAnnotations(
@@ -77,7 +80,7 @@ def own_tool(name: str, title: str, description: str, arguments: type[Sent], *, 
         idempotent_hint=True,
         open_world_hint=False,
     )
-    return Tool(name=name, title=title, description=description, input_schema=schema, annotations=hints)
+    return Tool(name=name, title=title, description=description, input_schema=schema, output_schema=result, annotations=hints)
 
 
 def action_tool(spec: ActionSpec, *, can_apply: bool, strict: bool) -> Tool:
@@ -92,6 +95,7 @@ def action_tool(spec: ActionSpec, *, can_apply: bool, strict: bool) -> Tool:
         title=spec.title,
         description=f"{spec.description or spec.title} {told}",
         input_schema=_offered_schema(spec, strict=strict),
+        output_schema=run_schema(),
         annotations=ToolAnnotations(
             title=spec.title,
             read_only_hint=False,
