@@ -15,7 +15,7 @@ from surefoot.actions.parts import ActionParts
 from surefoot.actions.probe_session import ProbeClient
 from surefoot.actions.proposals import Proposals
 from surefoot.actions.registry import Registry, load_registry
-from surefoot.actions.rules_file import load_rules
+from surefoot.actions.rules_file import callback_secrets, load_rules
 from surefoot.actions.service import Actions
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.ask import Ask, AskParts
@@ -300,6 +300,7 @@ def _action_parts(
         calendar=RuleCalendar(rules),
         worker_id=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         check_first=frozenset(name for name, host in rules.hosts.items() if not host.knows_deliveries),
+        callback_secrets=callback_secrets(rules, os.environ),
     )
 
 

@@ -10,10 +10,9 @@ from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
 from surefoot.actions.playbook_parts import PREFIX
 from surefoot.actions.playbooks import Playbooks
-from surefoot.actions.policing import asker_before, level_of
+from surefoot.actions.policing import asker_before
 from surefoot.actions.viewing import REPLANNED, spec_of
 from surefoot.core.errors import NotFound, PlanStale, RunInProgress, RunNotAllowed
-from surefoot.domain.actions import ActionSpec, AutonomyLevel
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Run, RunKind, RunState
 
@@ -71,12 +70,7 @@ class Worker:
         if after.state is RunState.STALE and after.kind is not RunKind.UNDO:
             self._plan_anew(tenant, after)
         if after.state is RunState.APPLIED and after.kind is RunKind.UNDO and spec is not None:
-            self._look_after_autonomy(tenant, spec)
-
-    def _look_after_autonomy(self, tenant: TenantId, spec: ActionSpec) -> None:
-        """What runs unattended loses that as soon as too much of it is taken back; everything else waits for its review."""
-        if level_of(self._parts, tenant, spec) is AutonomyLevel.UNATTENDED:
-            self._autonomy.review(tenant, spec, may_promote=False)
+            self._autonomy.look_after(tenant, spec)
 
     def _press_again(self, tenant: TenantId, run: Run) -> None:
         """A scheduled run is due: the policy is asked again in the name of whoever pressed."""

@@ -39,6 +39,10 @@ class Catalog(Protocol):
         """The action of this name and major version, by default its newest. Raises NotFound."""
         ...
 
+    def newest(self) -> tuple[ActionSpec, ...]:
+        """The newest version of every action, by name."""
+        ...
+
 
 class Calendar(Protocol):
     """When a run that the policy defers may go on, and in which zone a tenant counts its days."""
@@ -77,15 +81,11 @@ def _always_exposed(tenant: TenantId, run: Run) -> bool:
     return True
 
 
-def _no_parity(tenant: TenantId, action: str) -> bool:
-    """Nobody has shown yet that the action treats groups of people alike."""
-    return False
-
-
 @dataclass(frozen=True, slots=True)
 class ActionParts:
     """What the use cases of actions are made of. `hosts` are by the `ref` of an action's connector; those in `check_first`
-    do not know a delivery again, so they are asked what became of a call before it is repeated.
+    do not know a delivery again, so they are asked what became of a call before it is repeated. `callback_secrets` read the
+    signing secrets of those that may call back, at each call.
     """
 
     store: Store
@@ -99,8 +99,8 @@ class ActionParts:
     worker_id: str
     pace: Pace = Pace()
     check_first: frozenset[str] = frozenset()
+    callback_secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     exposed: Callable[[TenantId, Run], bool] = _always_exposed
-    has_parity: Callable[[TenantId, str], bool] = _no_parity
     at: Callable[[str], None] = _nothing
     observer: Observer | None = None
 

@@ -2,7 +2,9 @@
 
 import re
 import tomllib
+from collections.abc import Callable, Mapping
 from datetime import time, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -116,6 +118,15 @@ def parse_rules(text: str, where: str) -> ActionRules:
         raise InvalidSettings(f"{where}: {error}; write a zone such as Europe/Berlin.") from error
     hosts = {name: HostAddress(**host.model_dump()) for name, host in file.hosts.items()}
     return ActionRules(hosts, default, tenants)
+
+
+def callback_secrets(rules: ActionRules, environ: Mapping[str, str]) -> dict[str, Callable[[], str]]:
+    """What reads each host's signing secrets; empty while its variable is not set, and then it cannot call back."""
+    return {name: partial(_read, environ, host.secret_env) for name, host in rules.hosts.items()}
+
+
+def _read(environ: Mapping[str, str], variable: str) -> str:
+    return environ.get(variable, "")
 
 
 def _zone(name: str) -> tzinfo:

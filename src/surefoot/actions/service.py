@@ -1,11 +1,13 @@
 """Actions as their callers see them: one method for each button."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from surefoot.actions.applying import Applier
 from surefoot.actions.approvals import Approvals
-from surefoot.actions.autonomy import Autonomy
+from surefoot.actions.autonomy import Autonomy, Review
+from surefoot.actions.callbacks import CallbackAnswer, Callbacks
 from surefoot.actions.executing import Worker
 from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
@@ -17,7 +19,7 @@ from surefoot.actions.sagas import Sagas
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import page, seen, spec_of, view
 from surefoot.core.errors import InvalidAction, NotFound, RunNotAllowed
-from surefoot.domain.actions import ActionSpec, AutonomyLevel, Env
+from surefoot.domain.actions import ActionSpec, Env
 from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.runs import Run, RunState, Verdict
 
@@ -33,6 +35,7 @@ class Actions:
         self._undoing = Undoing(parts, self._planner)
         self._expiry = Expiry(parts)
         self._autonomy = Autonomy(parts)
+        self._callbacks = Callbacks(parts, self._autonomy)
         sagas = Sagas(parts, self._planner, self._applier, self._undoing)
         self.playbooks = Playbooks(parts, self._planner, self._approvals, self._undoing, sagas)
         self.worker = Worker(parts, self._planner, self._applier, self._autonomy, self.playbooks)
@@ -139,9 +142,20 @@ class Actions:
         """The action (`*`: all) is switched off or on again; returns how many waiting runs were cancelled by it."""
         return self._expiry.switch(admin, env, action, off=off, reason=reason)
 
-    def review_autonomy(self, tenant: TenantId, action: str) -> AutonomyLevel:
-        """How far the agent may go with this action after a look at the log; call it now and then. Raises NotFound."""
-        return self._autonomy.review(tenant, self._parts.registry.get(action))
+    def receive_callback(self, host: str, headers: Mapping[str, str], body: bytes) -> CallbackAnswer:
+        """What the host says later about a delivery that it took on is settled, once. Raises as Callbacks.receive does."""
+        return self._callbacks.receive(host, headers, body)
+
+    def review_autonomy(self, tenant: TenantId, action: str, *, confirmed_by: str = "", gate_is_red: bool = False) -> Review:
+        """How far the agent may go with this action after a look at the log, and why. It climbs only when the log has earned it
+        and somebody confirms it by name. Raises NotFound.
+        """
+        spec = self._parts.registry.get(action)
+        return self._autonomy.review(tenant, spec, confirmed_by=confirmed_by, gate_is_red=gate_is_red)
+
+    def review_due(self, tenant: TenantId, *, gate_is_red: bool = False) -> tuple[Review, ...]:
+        """Every action is reviewed when a review is due, by one worker of the tenant alone; call it often."""
+        return self._autonomy.review_due(tenant, gate_is_red=gate_is_red)
 
     def expire_due(self, tenant: TenantId, now: datetime | None = None) -> int:
         """Every run whose time has run out is expired, and every applied one whose undo window is over is final; returns

@@ -13,7 +13,8 @@ _log = logging.getLogger("surefoot.actions")
 
 
 async def work_while_running(actions: Actions, store: Store, *, every_seconds: float) -> None:
-    """Runs until it is cancelled: what waits is called, what is scheduled goes on, what has expired ends. A database that does
+    """Runs until it is cancelled: what waits is called, what is scheduled goes on, what has expired ends, what
+    the agent may do by itself is reviewed. A database that does
     not answer is told once; any other failure is logged and the next round is a new try.
     """
     store_answers = True
@@ -39,3 +40,4 @@ def _round(actions: Actions, store: Store) -> None:
         tenants = work.tenants.all()
     for tenant in tenants:
         actions.expire_due(tenant)
+        actions.review_due(tenant)

@@ -270,7 +270,9 @@ def autonomy(
         review = surefoot.actions.review_autonomy(existing_tenant(surefoot, tenant), action, confirmed_by=confirm_by)
     parity = review.evidence.parity
     if as_json:
-        print_json({**asdict(review), "parity_low": parity.low, "parity_high": parity.high, "reversals": review.evidence.reversal_rate})
+        print_json(
+            {**asdict(review), "parity_low": parity.low, "parity_high": parity.high, "reversals": review.evidence.reversal_rate}
+        )
         return
     print_line(f"{action}: {review.level}")
     print_line(f"  {review.reason}")

@@ -80,6 +80,9 @@ class Files:
             raise NotFound(f"There is no action {name!r}.")
         return self.specs[name]
 
+    def newest(self) -> tuple[ActionSpec, ...]:
+        return tuple(self.specs.values())
+
 
 @dataclass
 class Hourly:

@@ -42,7 +42,10 @@ def test_a_switch_of_an_unknown_action_is_refused(home: Path) -> None:
 
 
 def test_autonomy_begins_at_one_click_without_evidence(home: Path) -> None:
-    assert called("autonomy", "pin_shortcut") == (0, "pin_shortcut: one_click\n")
+    code, said = called("autonomy", "pin_shortcut")
+    assert (code, said.splitlines()[0]) == (0, "pin_shortcut: one_click")
+    assert "0 of 0 proposals" in said and "parity at least 0.000" in said
+    assert called("autonomy", "pin_shortcut", "--confirm-by", "ada")[1] == said, "there is nothing to confirm"
 
 
 def test_settling_takes_a_word_and_a_run_that_exists(home: Path) -> None:
