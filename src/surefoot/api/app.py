@@ -34,6 +34,7 @@ from surefoot.api.routes import (
     traces,
 )
 from surefoot.api.schemas.problems import Problem
+from surefoot.api.sweeping import sweep_while_running
 from surefoot.api.working import work_while_running
 from surefoot.bootstrap import Surefoot
 from surefoot.core.errors import MissingDependency
@@ -44,6 +45,7 @@ _log = logging.getLogger("surefoot.api")
 _WAITING_PER_PLACE = 4
 _ADMINISTRATION_PLACES = 8
 _WORKED_ON_PER_CORE = 2
+_SWEEP_SECONDS = 3_600.0
 
 _ROUTES = (
     ask,
@@ -98,6 +100,8 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         try:
             async with anyio.create_task_group() as background:
                 background.start_soon(_warm, surefoot)
+                sweep = partial(sweep_while_running, surefoot.samples, surefoot.store, every_seconds=_SWEEP_SECONDS)
+                background.start_soon(sweep)
                 if settings.events_seconds:
                     every = settings.events_seconds
                     background.start_soon(partial(deliver_while_running, surefoot.courier, every_seconds=every))

@@ -15,6 +15,7 @@ from surefoot.cli import (
     doctor,
     documents,
     eval,
+    eval_live,
     eval_runs,
     ingest,
     init,
@@ -67,4 +68,6 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
 eval.app.command("run")(eval_runs.run)
+eval.app.command("live")(eval_live.live)
+eval.app.command("harvest")(eval_live.harvest)
 app.add_typer(eval.app, name="eval")

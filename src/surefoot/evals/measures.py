@@ -61,6 +61,7 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "wrongly_refused": _truth(_DOWN, "refused, though it could have been answered"),
     "citation_precision": _number(_UP, Unit.SCORE, "the share of citations that are right (ALCE)"),
     "citation_recall": _number(_UP, Unit.SCORE, "the share of claims that their citations entail (ALCE)"),
+    "citation_freshness": _number(_UP, Unit.SCORE, "the share of citations that still stand, in documents not out of date"),
     "citation_coverage": _number(_UP, Unit.SCORE, "the share of claims that cite anything"),
     "groundedness": _number(_UP, Unit.SCORE, "the mean support of the claims"),
     "fact_recall": _number(_UP, Unit.SCORE, "the share of expected facts that are shown"),
