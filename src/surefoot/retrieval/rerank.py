@@ -57,12 +57,11 @@ class Reranker:
         fused = [passage.score for passage in retrieved.passages]
         is_clear = is_settled(fused, margin=self._rule.early_exit_margin) and not retrieved.stale
         depth = self._depth(is_clear=is_clear)
+        # With one passage read, or none, mixing changes no place.
         fresh, stale = retrieved.passages[:depth], retrieved.stale[:depth]
         judged = self._judged(question, (*fresh, *stale))
-        passages = retrieved.passages
-        if not is_clear:
-            relevance = [judged[passage.chunk.chunk_id].relevance for passage in fresh]
-            passages = tuple(passages[place] for place in mixed(fused, relevance, weight=self._rule.weight))
+        relevance = [judged[passage.chunk.chunk_id].relevance for passage in fresh]
+        passages = tuple(retrieved.passages[place] for place in mixed(fused, relevance, weight=self._rule.weight))
         timings = {**retrieved.timings_ms, "evidence": round((perf_counter() - started) * 1000, 3)}
         return replace(retrieved, passages=passages, judged=judged, timings_ms=timings)
 

@@ -77,6 +77,14 @@ def test_scores_are_divided_by_their_temperature(folder: Path) -> None:
     assert math.log(told.supported / told.contradicted) == pytest.approx(math.log(claim.supported / claim.contradicted) / 4)
 
 
+def test_a_pair_is_read_with_its_separators_and_the_side_of_each_piece(folder: Path) -> None:
+    # [CLS] how ? [SEP] invoices [SEP], by the vocabulary; the second text's pieces are of type 1, which the tiny network doubles.
+    ids, types = (101, 2129, 1029, 102, 1999, 6767, 23522, 102), (0, 0, 0, 0, 1, 1, 1, 1)
+    wave = sum(math.sin(number * (1 + side) * 0.011) for number, side in zip(ids, types, strict=True))
+    judged = OnnxEvidenceModel(folder=folder).passages("How?", ["invoices"])[0]
+    assert judged.relevance == pytest.approx(wave / 20.0, abs=1e-3)
+
+
 def test_outputs_are_found_by_their_names(folder: Path) -> None:
     straight = OnnxEvidenceModel(folder=folder).claims(QUESTION, TEXTS)[0]
     rewritten(folder, outputs=["relevance", "answers", "not_stated", "contradicted", "supported"])

@@ -15,11 +15,10 @@ from surefoot.assistant.gate import Gate, Ground, Rule
 from surefoot.assistant.groundedness import Support
 from surefoot.assistant.scorecard import log_odds, logistic
 from surefoot.domain.answers import Answer, Passage, Tier
-from surefoot.domain.documents import ChunkId
 from surefoot.domain.drafts import DraftCitation, DraftClaim
 from surefoot.domain.identity import Viewer
 from surefoot.domain.policies import SurfacePolicy
-from surefoot.domain.routing import EscalationReason
+from surefoot.domain.routing import EscalationReason, StepOutcome
 from surefoot.ports import (
     AnswersPart,
     AnswersRule,
@@ -31,8 +30,10 @@ from surefoot.ports import (
 )
 from surefoot.retrieval.rerank import Reranker
 from surefoot.retrieval.search import Retrieved
+from tests.asking import asking_in, policy_of
 from tests.unit.assistant.passages import ENCODER, SIMPLE_MODEL, Text, chunk_of, retrieved
-from tests.world import reader
+from tests.world import markdown, memory_world, reader
+from tests.writers import claims, writer
 
 RULE = AnswersRule(
     answerable=AnswersPart(bias=0.25, features=0.5, best=0.75, best_two=-0.5),
@@ -217,13 +218,40 @@ def test_no_word_of_the_model_lifts_a_claim_over_a_hard_rule(claim: str, rule: R
     assert rule in verdict.rules
 
 
+SAID, PARAPHRASE = "Refunds arrive within 5 business days.", "Refunds arrive in 5 business days."
+
+
 def test_the_gate_of_a_surface_without_evidence_scores_by_features() -> None:
     passage = Passage(chunk_of(Text(EVIDENCE[0])), 1.0, 1.0, 1.0)
     ground = Ground.of("How long do refunds take?", "en", [passage])
-    claim = DraftClaim("Refunds come in 5 business days.", (DraftCitation(ChunkId(passage.chunk.chunk_id), EVIDENCE[0][:38]),))
+    claim = DraftClaim(PARAPHRASE, (DraftCitation(passage.chunk.chunk_id, SAID),))
     gate = Gate(Support(ENCODER, evidence=Opinion({}, WEIGHED, AGAINST)))
-    assert gate.judge(claim, ground).claim is None
-    assert gate.of(SurfacePolicy(evidence=False)).judge(claim, ground) == Gate(Support(ENCODER)).judge(claim, ground)
+    assert gate.judge(claim, ground).rules == (Rule.UNSUPPORTED,)
+    by_features = gate.of(SurfacePolicy(evidence=False)).judge(claim, ground)
+    assert by_features == Gate(Support(ENCODER)).judge(claim, ground)
+    assert by_features.claim is not None
+
+
+@pytest.mark.parametrize(("evidence", "shown"), [(True, False), (False, True)])
+def test_a_draft_is_judged_as_its_surface_says(evidence: bool, shown: bool) -> None:
+    world = memory_world()
+    world.put(markdown("refunds.md", f"# Refunds\n\n{EVIDENCE[0]}\n"))
+    models = {"small": writer("small", claims((PARAPHRASE, SAID)))}
+    gate = Gate(Support(world.encoder, evidence=Opinion({}, WEIGHED, AGAINST)))
+    policy = policy_of(models, evidence=evidence)
+    reply = asking_in(world, gate=gate, models=models, policy=policy).ask.ask(reader(), "Do refunds arrive in Bitcoin?")
+    assert isinstance(reply.outcome, Answer) is shown
+    assert StepOutcome.UNSUPPORTED in {step.outcome for step in reply.steps} or shown
+
+
+def test_the_features_are_weighed_in_the_fused_order_whatever_order_the_model_gave() -> None:
+    question = "How long is an API key valid?"
+    found = retrieved(question, TEXTS)
+    read_all = {passage.chunk.chunk_id: PassageJudgement(0.0, 0.5) for passage in found.passages}
+    straight = replace(found, judged=read_all)
+    turned = replace(straight, passages=found.passages[::-1])
+    answerer = Answerer(ENCODER, judged=replace(RULE, answer_threshold=0.0, scope_threshold=0.0))
+    assert answerer.answer(question, "en", turned) == answerer.answer(question, "en", straight)
 
 
 def test_a_model_that_has_no_say_in_support_is_not_asked_for_it() -> None:
