@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from surefoot.actions.parts import Request, RunView
+from surefoot.actions.playbook_file import filled_in
+from surefoot.actions.playbook_parts import PlaybookView
 from surefoot.bootstrap import Surefoot
 from surefoot.cli.context import print_line
 from surefoot.cli.runs import print_run
@@ -19,6 +21,7 @@ from surefoot.sample.workplace import SampleHost
 
 _PIN: Arguments = {"user_id": "usr_nora01", "page": "payouts"}
 _FEATURE: Arguments = {"account_id": "acc_fernhill1", "feature": "automatic_tax"}
+_ACCOUNTING: Arguments = {"user_id": "usr_nora01", "account_id": "acc_fernhill1", "data_region": "eu"}
 _WISH = "Pin the payouts page to my sidebar"
 _SHORTCUT = "shortcut/usr_nora01:payouts"
 _OTHER_SHORTCUT = "shortcut/usr_nora01:webhooks"
@@ -65,6 +68,15 @@ class _Walk:
         self.note(step, view.run.run_id, view.run.state.value, expected)
         return view
 
+    def playbook(self, step: str, view: PlaybookView, expected: str) -> PlaybookView:
+        """The playbook as it stands after a step: each of its runs in a line."""
+        self.say(f"  {view.parent.run_id}: {view.parent.kind} {view.parent.action} is {view.outcome} {view.why}".rstrip())
+        for number, each in enumerate(view.steps, 1):
+            summary = f": {each.plan.summary}" if each.plan and each.plan.summary else ""
+            self.say(f"  {number}. {each.run.kind} {each.run.action} is {each.run.state}{summary}")
+        self.note(step, view.parent.run_id, view.outcome.value, expected)
+        return view
+
     def note(self, step: str, run_id: str, ended: str, expected: str) -> None:
         """How a step ended."""
         self.shown.steps.append({"step": step, "run_id": run_id, "ended": ended, "as_expected": ended == expected})
@@ -92,6 +104,7 @@ def show_actions(surefoot: Surefoot, host: SampleHost, *, quiet: bool) -> Action
     _apply_and_undo(walk, surefoot, host)
     _two_people(walk, surefoot, host)
     _stale(walk, surefoot, host)
+    _playbook(walk, surefoot, host)
     _audit(walk, surefoot)
     return walk.shown
 
@@ -125,7 +138,9 @@ def _apply_and_undo(walk: _Walk, surefoot: Surefoot, host: SampleHost) -> None:
 
 def _two_people(walk: _Walk, surefoot: Surefoot, host: SampleHost) -> None:
     walk.title("A change that needs a second person, and the passage it rests on")
-    proposed = walk.propose("enable_feature", _FEATURE, citations=_evidence(surefoot, walk.nora))
+    proposed = walk.propose(
+        "enable_feature", _FEATURE, citations=_evidence(surefoot, walk.nora, "How do I switch on automatic tax?")
+    )
     view = walk.run("preview", proposed, "awaiting_approval")
     run_id, digest = view.run.run_id, view.plan.digest if view.plan else ""
     walk.title("Nora cannot approve her own")
@@ -144,6 +159,24 @@ def _stale(walk: _Walk, surefoot: Surefoot, host: SampleHost) -> None:
     walk.say("  Meanwhile somebody pins the same page in the product itself. Pressed:")
     walk.run("apply a stale plan", surefoot.actions.apply(walk.nora, run_id, wait=True), "stale")
     host.app.write_outside(_OTHER_SHORTCUT, None)
+
+
+def _playbook(walk: _Walk, surefoot: Surefoot, host: SampleHost) -> None:
+    walk.title("Three steps that belong together, previewed as one")
+    playbooks, deliver, before = surefoot.actions.playbooks, surefoot.actions.worker.deliver, host.state_hash()
+    wanted = filled_in(surefoot.registry.playbook("set_up_accounting"), _ACCOUNTING)
+    key, cited = new_id("key", surefoot.clock.now()), _evidence(surefoot, walk.nora, "How do I connect the accounting system?")
+    view = walk.playbook(
+        "preview of a playbook", playbooks.preview(walk.nora, wanted, key, Env.PRODUCTION, citations=cited), "previewed"
+    )
+    run_id, digest = view.parent.run_id, view.plan.digest if view.plan else ""
+    walk.title("Mira approves all of it by one digest, and Nora applies it")
+    playbooks.approve(walk.mira, run_id, digest)
+    walk.playbook("apply a playbook", playbooks.apply(walk.nora, run_id, deliver=deliver), "applied")
+    walk.title("Undone as a whole, the last step first")
+    walk.playbook("undo a playbook", playbooks.undo(walk.nora, run_id, deliver=deliver), "applied")
+    walk.note("playbook restored", run_id, str(host.state_hash() == before), "True")
+    walk.say(f"  Pennyfern's state is {'as before' if host.state_hash() == before else 'NOT as before'}.")
 
 
 def _audit(walk: _Walk, surefoot: Surefoot) -> None:
@@ -166,7 +199,7 @@ def _audit(walk: _Walk, surefoot: Surefoot) -> None:
     database.close()
 
 
-def _evidence(surefoot: Surefoot, viewer: Viewer) -> tuple[ChunkId, ...]:
-    """The best passage about the feature that the viewer may read."""
-    found = surefoot.searcher.search(viewer, "How do I switch on automatic tax?", limit=1)
+def _evidence(surefoot: Surefoot, viewer: Viewer, question: str) -> tuple[ChunkId, ...]:
+    """The best passage about it that the viewer may read."""
+    found = surefoot.searcher.search(viewer, question, limit=1)
     return tuple(passage.chunk.chunk_id for passage in found.passages)
