@@ -20,7 +20,7 @@ from surefoot.evals.measures import MEASURES, Better
 TASKS = ("ask", "retrieve", "support", "act", "policy")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _SLICE = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
+_SURFACE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%\Z")
 
 _Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
@@ -249,8 +249,8 @@ def _surface_problems(surfaces: list[str] | None) -> Iterator[str]:
     if surfaces == []:
         yield "it names none, so the gate would speak for nothing; leave it out to speak for all of them."
     for name in surfaces or ():
-        if name != EVERY_SURFACE and _NAME.match(name) is None:
-            yield f"{name!r} cannot be a surface's name; it takes 1 to 63 letters, digits, and . _ - after the first."
+        if name != EVERY_SURFACE and _SURFACE.match(name) is None:
+            yield f"{name!r} cannot be a surface's name; it takes 1 to 32 of a-z, 0-9, _ and -, a letter first."
 
 
 def _said(error: ValidationError) -> str:

@@ -189,10 +189,14 @@ def test_the_schema_accepts_what_is_read_and_refuses_an_unknown_key() -> None:
     assert not validator.is_valid(tomllib.loads(GOOD + "max_n = 3\n"))
 
 
-def test_the_reference_page_lists_every_metric_family_and_measure() -> None:
+def test_the_reference_page_lists_every_measure_with_its_kind_and_meaning_and_every_joint_metric() -> None:
     text = (ROOT / "docs" / "reference" / "gates-toml.md").read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `(\w+)` \| (?:share|number)", text, re.MULTILINE)
-    assert listed == list(MEASURES)
+    kinds = {"score": "number, 0..1", "ms": "number, milliseconds", "usd": "number, US dollars", "count": "number"}
+    expected = [
+        f"| `{name}` | {'share' if facts.is_truth else kinds[facts.unit]} | {facts.better} | {facts.says} |"
+        for name, facts in MEASURES.items()
+    ]
+    assert re.findall(r"^\| `\w+` \| (?:share|number).*$", text, re.MULTILINE) == expected
     named = set(re.findall(r"`([a-z0-9_.]+)`", text))
     assert {name for name in METRICS if METRICS[name].family in ("auroc", "balanced_accuracy", "cost_per_success")} <= named
 
