@@ -150,13 +150,13 @@ class SuiteText:
         try:
             return SuiteFile.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            # The branches of a union stand in the place too; they are no keys of the file.
-            place = tuple(step for step in first["loc"] if not _is_branch(step))
+            # The branches of a union stand in the places too and are no keys of the file; the one that was meant goes deepest.
+            placed = [(tuple(step for step in each["loc"] if not _is_branch(step)), each) for each in error.errors()]
+            place, first = max(placed, key=lambda found: (len(found[0]), found[1]["type"] != "string_type"))
             field = ".".join(map(str, place)) or "the file"
             remedy = " The keys are in docs/reference/eval-suites.md." if first["type"] == "extra_forbidden" else ""
             raise self.wrong(place, f"{field}: {first['msg']}.{remedy}") from None
 
 
 def _is_branch(step: str | int) -> bool:
-    return isinstance(step, str) and (step in {"sample", "documents", "sections", "none", "Adapted"} or "[" in step)
+    return isinstance(step, str) and (step in {"sample", "documents", "sections", "none", "Adapted", "constrained-str"})

@@ -108,12 +108,11 @@ def load_suite(folder: Path, environ: Mapping[str, str]) -> Suite:
     """
     text = SuiteText(folder / SUITE_FILE)
     file = text.file
-    people = _people(text, environ)
+    people, corpus = _people(text, environ), _corpus(text, environ)
     placed = [each for number, entry in enumerate(file.cases) for each in _cases(text, entry, ("cases", number), environ)]
     _refuse_doubles(text, placed)
     for each in placed:
         _refuse_unknown_viewer(text, each, people)
-    corpus = _corpus(text, environ)
     gates = None if file.gates is None else text.resolved(file.gates, ("gates",), environ)
     cases = tuple(each.case for each in placed)
     return Suite(
