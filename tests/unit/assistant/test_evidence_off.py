@@ -17,6 +17,7 @@ from surefoot.core.settings import Settings
 from surefoot.domain.answers import Answer, Refusal
 from surefoot.domain.identity import EVERYONE
 from surefoot.domain.policies import NO_MODELS, ModelPolicy, SurfacePolicy, TenantPolicy
+from surefoot.domain.replies import CacheUse
 from tests.world import NOW, TENANT, markdown, memory_world, reader
 
 DOCUMENTS = {
@@ -144,3 +145,18 @@ def test_a_model_without_a_use_changes_nothing(tmp_path: Path) -> None:
     finally:
         without.close()
         with_idle.close()
+
+
+def test_an_answer_that_another_evidence_model_weighed_is_not_taken_from_the_cache(tmp_path: Path) -> None:
+    class Retrained(WordOverlapEvidence):
+        fingerprint = "first"
+
+    model = Retrained()
+    made = product(tmp_path, evidence=model)
+    try:
+        used = [made.ask.ask(reader(), "When do refunds arrive?").cache for _ in range(2)]
+        model.fingerprint = "second"
+        used.append(made.ask.ask(reader(), "When do refunds arrive?").cache)
+        assert used == [CacheUse.MISS, CacheUse.HIT, CacheUse.MISS]
+    finally:
+        made.close()
