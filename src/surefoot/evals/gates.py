@@ -44,8 +44,10 @@ def judge_run(
     together go red in at most 5 % of runs in which nothing changed. The exception is one whose `bound` asks for proof, `low`
     of a max_drop and `high` of a max_rise: it fails until the whole interval keeps within the allowance.
 
-    Raises InvalidEvalSet when two gates have the same id.
+    Raises InvalidEvalSet when two gates have the same id, and for a run without a result, which would else be green.
     """
+    if not results:
+        raise InvalidEvalSet(f"Run {names.run_id!r} has no result to judge; run its suites to the end first.")
     gates = [gate for file in files for gate in file.gates]
     ids = [gate.gate_id for gate in gates]
     if len(set(ids)) < len(ids):

@@ -190,6 +190,10 @@ def test_equal_runs_have_equal_figures_and_each_is_the_one_asked_for_alone() -> 
         assert figure == figure_of(run, figure.name, figure.slice), figure.name
 
 
+def test_a_run_without_results_has_no_figures() -> None:
+    assert figures_of([]) == ()
+
+
 def test_every_measure_has_its_metrics() -> None:
     for name, facts in MEASURES.items():
         assert (f"share.{name}" in METRICS) is facts.is_truth

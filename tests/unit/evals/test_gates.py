@@ -238,6 +238,11 @@ def test_a_verdict_says_what_it_is_of_and_how_long_it_stands() -> None:
     assert judge_run([first], cases, RunNames("v", "r", NOW), resampler=QUICK).valid_until == NOW + timedelta(days=30)
 
 
+def test_a_run_without_a_result_is_refused_and_not_green() -> None:
+    with pytest.raises(InvalidEvalSet, match="Run 'r' has no result to judge"):
+        judged(gate("at_least = 0.1"), [])
+
+
 def test_two_gates_of_one_name_are_refused() -> None:
     file = parse_gates(gate("at_least = 0.1"), "a.toml")
     with pytest.raises(InvalidEvalSet, match="Two gates are called 'g'; rename one of them"):
