@@ -116,7 +116,7 @@ def run_cases(
             pool.shutdown(wait=True, cancel_futures=True)
             # Those that were begun are the first of the queue: they are paid for, so they are kept.
             for each in waiting:
-                if not each.cancelled():
+                if not each.cancelled() and each.exception() is None:
                     writer.append(each.result())
             raise
 
