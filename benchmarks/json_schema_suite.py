@@ -1,12 +1,11 @@
-"""What our part of JSON Schema makes of the official test suite: which schemas are accepted, and whether their instances are judged
-right.
+"""What our part of JSON Schema makes of the official test suite: which schemas it accepts, and how it judges their instances.
 
     python -m benchmarks.json_schema_suite SUITE
 
 SUITE is a checkout of the JSON-Schema-Test-Suite (MIT; the source distribution of the package jsonschema holds one as `json/`).
-Of it the required tests of draft 2020-12 are run, and the optional ones of the formats that action files may use. A schema goes
-through the very checks that an action file's schema goes through; one that they refuse is counted by the first thing that is wrong
-with it. An accepted one judges its instances as arguments are judged, with formats asserted.
+Of it the required tests of draft 2020-12 are run, and the optional ones of the formats that action files may use. Schemas go
+through the very checks that an action file's schema goes through; one that these refuse is counted by the first thing that
+is wrong with it. An accepted one judges its instances as arguments are judged, with formats asserted.
 """
 
 import argparse

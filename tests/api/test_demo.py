@@ -112,7 +112,7 @@ def test_the_terminal_part_alone_is_one_json_document_that_says_what_was_asked_a
     assert (found["spent_usd"], found["tokens"]) == (0.0, 0)
     assert [step["step"] for step in found["acted"] if not step["as_expected"]] == []
     walked = {one["step"] for one in found["acted"]}
-    assert {"preview", "apply", "undo", "restored", "approve", "a changed byte is seen"} <= walked
+    assert {"preview", "apply", "undo", "restored", "approve", "undo a playbook", "a changed byte is seen"} <= walked
     assert [one["as_expected"] for one in found["asked"]] == [True] * 6
     assert found["ingest"]["skipped"] == []
     assert list(tmp_path.iterdir()) == []

@@ -221,3 +221,18 @@ def test_the_metaschema_refuses_what_it_does_not_know_at_every_depth() -> None:
 @pytest.mark.parametrize("part", list(DOCUMENT["x-action"]))
 def test_nothing_of_the_x_action_object_can_be_left_out(part: str) -> None:
     assert any(f"x-action misses {part!r}" in problem for problem in problems_of((f"x-action/{part}", REMOVED)))
+
+
+@pytest.mark.parametrize(
+    ("change", "is_wrong"),
+    [
+        (("properties/user_id/x-resource", "tag"), True),
+        (("required", ["send_at"]), True),
+        (("x-action/scope", "account"), True),
+        (("x-action/scope", "tenant"), False),
+    ],
+)
+def test_whom_an_action_is_for_is_named_by_a_required_argument(change: tuple[str, object], is_wrong: bool) -> None:
+    found = problems_of(change, ("x-action/examples/1/arguments", {}))
+    assert any("x-action.scope" in sentence for sentence in found) is is_wrong
+    assert is_wrong or found == []

@@ -10,7 +10,7 @@ from surefoot.core.errors import IdempotencyMismatch, InvalidAction, NotFound, P
 from surefoot.domain.actions import Env
 from surefoot.domain.host_wire import Operation
 from surefoot.domain.playbooks import Playbook, PlaybookStep
-from surefoot.domain.runs import RunState
+from surefoot.domain.runs import RunKind, RunState
 from surefoot.governance.audit import Verified
 from tests.unit.actions.acting import ADMIN, ANN, BOB, EVE, STRICT, TENANT, Acting, acting
 from tests.unit.actions.declared import ARGUMENTS
@@ -337,6 +337,8 @@ def test_an_undo_that_would_overwrite_somebody_takes_nothing_back() -> None:
         undone(world, view.parent.run_id)
     assert (world.host.state_hash(TENANT), world.calls("undo")) == (touched, 0)
     assert world.actions.playbooks.show(ANN, view.parent.run_id).outcome is Outcome.APPLIED
+    left = [run for run in world.actions.page(ANN, limit=200).runs if run.kind is RunKind.UNDO]
+    assert {run.state for run in left} <= {RunState.CANCELLED, RunState.FAILED}, "no undo waits that nobody will press"
 
 
 def test_an_undo_that_stops_half_way_is_partial_and_says_what_stands() -> None:
