@@ -5,19 +5,18 @@ from collections.abc import Sequence
 from surefoot.core.errors import GateIsRed
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import PolicyReason, Run, RunKind
-from surefoot.domain.verdicts import ACTIONS_SURFACE, GateResult
+from surefoot.domain.verdicts import GateResult
 from surefoot.ports import UnitOfWork
 
 _REMEDY = "Nothing is applied until the evals pass again; simulating and undoing work as ever."
 
 
 def red_gates(work: UnitOfWork, tenant: TenantId, run: Run) -> tuple[GateResult, ...]:
-    """The blocking gates that fail now for actions, and for the surface that the run was offered on. None for an undo."""
+    """The blocking gates that fail now for actions, for this one, and for the surface that the run was offered on. None for an
+    undo.
+    """
     verdict = None if run.kind is RunKind.UNDO else work.verdicts.current(tenant)
-    if verdict is None:
-        return ()
-    of_surface = verdict.red_gates(run.surface) if run.surface else ()
-    return tuple(dict.fromkeys((*verdict.red_gates(ACTIONS_SURFACE), *of_surface)))
+    return () if verdict is None else verdict.red_gates_of_run(run.action, run.surface)
 
 
 def names(gates: Sequence[GateResult]) -> str:

@@ -1,7 +1,8 @@
 """Counts for Prometheus what the product does, in a registry of its own; with several processes a scrape is their sum."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -12,6 +13,7 @@ from surefoot.domain.identity import TenantId
 from surefoot.domain.replies import Reply
 from surefoot.domain.routing import Step, StepOutcome
 from surefoot.domain.runs import Run
+from surefoot.domain.verdicts import EVERY_SURFACE, Colour, Verdict
 
 # Surfaces, models and actions are few, because files declare them. Should a label ever take more values, the rest count together.
 MAX_LABEL_VALUES = 64
@@ -46,6 +48,7 @@ class PrometheusObserver:
         self._make_reply_series()
         self._make_quality_series()
         self._make_action_series()
+        self._make_verdict_series()
         self._budget_level: Gauge | None = None
         self._budget_burn: Gauge | None = None
         if tenants:
@@ -156,6 +159,42 @@ class PrometheusObserver:
     def heard(self, tenant: TenantId, surface: str, feedback: Feedback) -> None:
         """The word is counted."""
         self._feedback.labels(self._values["surface"].kept(surface), feedback.opinion.value, *self._of(tenant)).inc()
+
+    def judged(self, standing: Mapping[TenantId, Verdict], now: datetime) -> None:
+        """The gauges of verdicts show these; what they showed before and is no more, shows 0."""
+        shown: dict[tuple[Gauge, tuple[str, ...]], float] = {}
+        for of_tenant, verdicts in self._by_label(standing):
+            for surface in {EVERY_SURFACE}.union(*(verdict.surfaces() for verdict in verdicts)):
+                red = sum(bool(verdict.red_gates(surface)) for verdict in verdicts)
+                shown[self._gate_red, (self._values["surface"].kept(surface), *of_tenant)] = red
+            for colour in Colour:
+                shown[self._verdicts, (colour.value, *of_tenant)] = sum(verdict.colour() is colour for verdict in verdicts)
+            shown[self._verdicts_stale, of_tenant] = sum(verdict.is_stale(now) for verdict in verdicts)
+            ages = [(now - verdict.decided_at).total_seconds() for verdict in verdicts]
+            shown[self._verdict_age, of_tenant] = max(ages, default=0.0)
+        with self._judging:
+            # Set to 0 and not taken away: what several processes share cannot be taken away by one of them.
+            for (gauge, labels), value in {**dict.fromkeys(self._judged, 0.0), **shown}.items():
+                (gauge.labels(*labels) if labels else gauge).set(value)
+            self._judged.update(shown)
+
+    def _by_label(self, standing: Mapping[TenantId, Verdict]) -> Iterator[tuple[tuple[str, ...], list[Verdict]]]:
+        """The verdicts of each value of the label tenant; without that label all of them."""
+        if not self._tenants:
+            yield (), list(standing.values())
+            return
+        for tenant, verdict in standing.items():
+            yield (str(tenant),), [verdict]
+
+    def _make_verdict_series(self) -> None:
+        self._judging = threading.Lock()
+        self._judged: dict[tuple[Gauge, tuple[str, ...]], float] = {}
+        self._gate_red = self._gauge(
+            "gate_red", "Tenants for which a blocking gate of the evals fails on this surface.", "surface"
+        )
+        self._verdicts = self._gauge("verdicts", "Tenants with a standing verdict of this colour.", "colour")
+        self._verdicts_stale = self._gauge("verdicts_stale", "Standing verdicts that a newer one should have replaced by now.")
+        self._verdict_age = self._gauge("verdict_age_seconds", "Age of the oldest standing verdict.")
 
     def exposition(self) -> bytes:
         """Every series in Prometheus's text format: of all processes that count into the same folder, else of this one."""

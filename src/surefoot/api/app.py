@@ -32,6 +32,7 @@ from surefoot.api.routes import (
     playbooks,
     replies,
     traces,
+    verdicts,
 )
 from surefoot.api.schemas.problems import Problem
 from surefoot.api.sweeping import sweep_while_running
@@ -62,6 +63,7 @@ _ROUTES = (
     health,
     metrics,
     pages,
+    verdicts,
 )
 
 _DESCRIPTION = """

@@ -51,8 +51,8 @@ def _problems(verdict: Verdict) -> Iterator[str]:
         if not _NAME.fullmatch(name):
             yield f"{name!r} cannot name a verdict, a run or a gate"
     for result in verdict.results:
-        numbers = (result.threshold, result.value, result.low, result.high)
+        numbers = (result.threshold, result.value, result.low, result.high, result.baseline, result.p_value)
         if not all(number is None or isfinite(number) for number in numbers) or result.n < 0:
             yield f"the gate {result.gate!r} has a number that is none"
-        if not result.surfaces or not all(_SURFACE.fullmatch(surface) for surface in result.surfaces):
+        if not (result.surfaces or result.action) or not all(_SURFACE.fullmatch(surface) for surface in result.surfaces):
             yield f"the gate {result.gate!r} names a surface that cannot be one: {list(result.surfaces)!r}"

@@ -80,6 +80,11 @@ class Verdict:
         results = self.results if surface == EVERY_SURFACE else self.on(surface)
         return tuple(r for r in results if r.is_blocking and r.state is GateState.FAILED)
 
+    def red_gates_of_run(self, action: str, surface: str) -> tuple[GateResult, ...]:
+        """The blocking gates that failed for actions, for this one, or for the surface that a run of it was offered on."""
+        named = {EVERY_SURFACE, ACTIONS_SURFACE, surface}
+        return tuple(r for r in self.red_gates() if r.action == action or not named.isdisjoint(r.surfaces))
+
     def surfaces(self) -> frozenset[str]:
         """Every surface that a gate names, EVERY_SURFACE included."""
         return frozenset(surface for result in self.results for surface in result.surfaces) | {EVERY_SURFACE}

@@ -58,12 +58,13 @@ class Verdicts:
         self._trail = trail
         self._fresh_for = timedelta(seconds=read_every_seconds)
         self._read: dict[TenantId, tuple[datetime, Verdict | None]] = {}
+        self._read_all: tuple[datetime, Mapping[TenantId, Verdict]] | None = None
 
     def current(self, tenant: TenantId) -> Verdict | None:
         """The verdict that stands, as it was at most `read_every_seconds` ago."""
         now = self._clock.now()
         known = self._read.get(tenant)
-        if known is not None and timedelta() <= now - known[0] < self._fresh_for:
+        if known is not None and self._is_fresh(known[0], now):
             return known[1]
         with self._store.begin() as work:
             verdict = work.verdicts.current(tenant)
@@ -89,9 +90,20 @@ class Verdicts:
         return tuple(sentence(gate) for gate in self.red_gates(tenant, surface))
 
     def all(self) -> Mapping[TenantId, Verdict]:
-        """The verdicts that stand now, of every tenant that has one. For operators alone."""
+        """The verdicts that stand, of every tenant that has one, as they were at most `read_every_seconds` ago. For operators
+        alone.
+        """
+        now, known = self._clock.now(), self._read_all
+        if known is not None and self._is_fresh(known[0], now):
+            return known[1]
         with self._store.begin() as work:
-            return work.verdicts.all()
+            found = work.verdicts.all()
+        self._read_all = (now, found)
+        return found
+
+    def overview(self) -> Overview:
+        """All of them together, without the name of any tenant."""
+        return overview(self.all(), self._clock.now())
 
     def history(self, tenant: TenantId, *, limit: int = 20) -> list[Verdict]:
         """The last verdicts, newest first, cleared ones included."""
@@ -119,7 +131,7 @@ class Verdicts:
                 )
             self._tell(work, tenant, before, verdict, now, by, why="")
             work.commit()
-        self._read.pop(tenant, None)
+        self._forget(tenant)
         return before
 
     def clear(self, tenant: TenantId, *, by: str, why: str) -> Verdict | None:
@@ -133,8 +145,15 @@ class Verdicts:
                 return None
             self._tell(work, tenant, before, None, now, by, why=why)
             work.commit()
-        self._read.pop(tenant, None)
+        self._forget(tenant)
         return before
+
+    def _is_fresh(self, read_at: datetime, now: datetime) -> bool:
+        return timedelta() <= now - read_at < self._fresh_for
+
+    def _forget(self, tenant: TenantId) -> None:
+        self._read.pop(tenant, None)
+        self._read_all = None
 
     def _tell(
         self,

@@ -84,6 +84,16 @@ def test_a_gate_of_actions_alone_and_one_of_the_surface_that_offered_the_run_bot
             world.actions.apply(ANN, shown.run.run_id)
 
 
+def test_a_gate_about_one_action_stops_that_one_alone() -> None:
+    world = acting()
+    judge(world, replace(RED, surfaces=(), action="another_action"))
+    world.applied()
+    shown = world.propose(arguments=_note(world, 4))
+    judge(world, replace(RED, surfaces=(), action="send_note"))
+    with pytest.raises(GateIsRed):
+        world.actions.apply(ANN, shown.run.run_id)
+
+
 def test_another_tenants_red_gate_stops_nothing() -> None:
     world = acting()
     judge(world, RED, tenant=TenantId("globex"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Literal
 
 import anyio.to_thread
 from fastapi import APIRouter
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from surefoot.api.deps import Face, TheFace, json_response
 from surefoot.api.schemas.service import Health, Readiness
+from surefoot.api.schemas.verdicts import ShownOverview
 from surefoot.core.errors import SurefootError
 
 router = APIRouter(tags=["health"])
@@ -27,7 +29,7 @@ async def healthz() -> Response:
     summary="Can questions be answered now?",
 )
 async def readyz(face: TheFace) -> Response:
-    """Ready when the database answers and the encoder encodes."""
+    """Ready when the database answers and the encoder encodes. `verdicts` says whether gates of the evals keep models away."""
     readiness = await anyio.to_thread.run_sync(partial(_readiness, face))
     return json_response(readiness.model_dump(mode="json"), 200 if readiness.status == "ready" else 503)
 
@@ -37,7 +39,17 @@ def _readiness(face: Face) -> Readiness:
         "store": _outcome(face.surefoot.store.check),
         "encoder": _outcome(partial(face.surefoot.encoder.encode_query, "ready?")),
     }
-    return Readiness(status="ready" if set(checks.values()) == {"ok"} else "not ready", checks=checks)
+    status: Literal["ready", "not ready"] = "ready" if set(checks.values()) == {"ok"} else "not ready"
+    return Readiness(status=status, checks=checks, verdicts=_verdicts(face))
+
+
+def _verdicts(face: Face) -> ShownOverview | None:
+    """A red gate leaves the service useful, so it is said here and makes nobody take the service away."""
+    try:
+        return ShownOverview.of(face.surefoot.verdicts.overview())
+    except SurefootError:
+        # Why the store does not answer is among the checks.
+        return None
 
 
 def _outcome(check: Callable[[], object]) -> str:

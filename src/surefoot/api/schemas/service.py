@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from surefoot.api.schemas.offers import ShownOffer
 from surefoot.api.schemas.texts import Line, Sent, Shown
+from surefoot.api.schemas.verdicts import ShownOverview
 from surefoot.domain.answers import RefusalReason, Tier
 from surefoot.domain.budgets import BudgetLevel
 from surefoot.domain.corpora import CorpusState
@@ -86,6 +87,18 @@ _RECORD: dict[str, JsonValue] = {
         }
     ],
     "actions": [],
+}
+
+
+_READY: dict[str, JsonValue] = {
+    "status": "ready",
+    "checks": {"store": "ok", "encoder": "ok"},
+    "verdicts": {
+        "colour": "red",
+        "tenants": {"green": 11, "amber": 0, "red": 1},
+        "stale": 0,
+        "failed": [{"gate": "leaks", "metric": "share.leaked", "surfaces": ["*"], "is_blocking": True, "tenants": 1}],
+    },
 }
 
 
@@ -296,8 +309,9 @@ class Readiness(Shown):
 
     status: Literal["ready", "not ready"]
     checks: dict[str, str] = Field(description="Per part: ok, or what is wrong.")
+    verdicts: ShownOverview | None = Field(None, description="What the evals said; null when that cannot be read.")
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "ready", "checks": {"store": "ok", "encoder": "ok"}}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_READY]})
 
 
 def _public(jwk: Mapping[str, Any]) -> dict[str, Any]:
