@@ -142,6 +142,10 @@ class Actions:
         """The action (`*`: all) is switched off or on again; returns how many waiting runs were cancelled by it."""
         return self._expiry.switch(admin, env, action, off=off, reason=reason)
 
+    def takes_callbacks(self, host: str) -> bool:
+        """Whether this host could sign callbacks."""
+        return host in self._parts.callback_secrets
+
     def receive_callback(self, host: str, headers: Mapping[str, str], body: bytes) -> CallbackAnswer:
         """What the host says later about a delivery that it took on is settled, once. Raises as Callbacks.receive does."""
         return self._callbacks.receive(host, headers, body)

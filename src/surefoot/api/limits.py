@@ -145,10 +145,19 @@ class ReadRequest(Request):
 
 
 async def read_json(request: Request, *, max_bytes: int, seconds: float = BODY_SECONDS) -> ReadRequest:
-    """The request with its JSON body read strictly.
+    """The request with its JSON body read strictly. Raises as read_bytes does, and InvalidInput for anything but strict JSON."""
+    raw = await read_bytes(request, max_bytes=max_bytes, seconds=seconds)
+    if len(raw) <= _PARSED_IN_PLACE_BYTES:
+        return ReadRequest(request, raw, parse_json(raw, max_depth=MAX_JSON_DEPTH))
+    value = await anyio.to_thread.run_sync(lambda: parse_json(raw, max_depth=MAX_JSON_DEPTH))
+    return ReadRequest(request, raw, value)
+
+
+async def read_bytes(request: Request, *, max_bytes: int, seconds: float = BODY_SECONDS) -> bytes:
+    """The request's body, which says that it is JSON, as it came.
 
     Raises UnsupportedMediaType, PayloadTooLarge (by the declared length before the first byte, by the count of what came
-    otherwise; nothing beyond the limit is kept), BodyTimeout, and InvalidInput for anything but strict JSON.
+    otherwise; nothing beyond the limit is kept), BodyTimeout, and InvalidInput for a connection that was closed early.
     """
     media_type, _, parameters = request.headers.get("content-type", "").partition(";")
     charset = parameters.strip().lower().replace('"', "")
@@ -160,15 +169,11 @@ async def read_json(request: Request, *, max_bytes: int, seconds: float = BODY_S
         raise PayloadTooLarge(f"The body is larger than the {max_bytes} bytes that this call takes.")
     try:
         with anyio.fail_after(seconds):
-            raw = await _read(request, max_bytes)
+            return await _read(request, max_bytes)
     except TimeoutError:
         raise BodyTimeout from None
     except ClientDisconnect:
         raise InvalidInput("The connection was closed before the body had arrived.") from None
-    if len(raw) <= _PARSED_IN_PLACE_BYTES:
-        return ReadRequest(request, raw, parse_json(raw, max_depth=MAX_JSON_DEPTH))
-    value = await anyio.to_thread.run_sync(lambda: parse_json(raw, max_depth=MAX_JSON_DEPTH))
-    return ReadRequest(request, raw, value)
 
 
 async def _read(request: Request, max_bytes: int) -> bytes:
