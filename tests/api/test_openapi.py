@@ -10,6 +10,7 @@ import jsonschema_rs
 import pytest
 
 from surefoot.core.errors import SurefootError
+from surefoot.domain.identity import Viewer
 from tests.api.world import ACME, GLOBEX, World, world
 
 METHODS = ("get", "put", "post", "delete", "patch")
@@ -132,7 +133,9 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         answered = shared.client.request(method.upper(), path.format(**names), headers=headers, **more)
         described = document["paths"][path][method]["responses"][str(answered.status_code)]["content"]["application/json"]
         assert holds(document, described["schema"], answered.json()), f"{method} {path}: {answered.text}"
-    called = {(method, path) for method, path, *_ in calls} | walked_through(document, shared)
+    called = (
+        {(method, path) for method, path, *_ in calls} | walked_through(document, shared) | walked_playbooks(document, shared)
+    )
     # Only a host can sign it; what it answers is looked at in test_callbacks.py.
     called.add(("post", "/v1/hosts/{host}/callbacks"))
     left = {(method, path) for method, path, _ in operations(document)} - called
@@ -176,6 +179,41 @@ def walked_through(document: dict[str, Any], made: World) -> set[tuple[str, str]
         assert answered.status_code == 200 if refused == "take-up" else answered.status_code in (403, 409), answered.text
     names = ("approve", "reject", "take-up")
     return {(m, p) for m, p, *_ in steps} | {("post", "/v1/runs")} | {("post", f"/v1/runs/{{run_id}}/{n}") for n in names}
+
+
+def walked_playbooks(document: dict[str, Any], made: World) -> set[tuple[str, str]]:
+    """Every call of playbooks, each held to its schema: previewed, approved or rejected by somebody else, applied, undone."""
+    made.put("sync.md", "---\nupdated_at: 2026-02-20\n---\n# Sync\n\nThe accounting system is connected by an administrator.\n")
+    cited = [found.chunk.chunk_id for found in made.surefoot.searcher.search(Viewer(ACME, "ada"), "accounting", limit=1).passages]
+    given = {"user_id": "usr_nora01", "account_id": "acc_fernhill1", "data_region": "eu"}
+    wanted = {"playbook": "set_up_accounting", "arguments": given, "citations": cited}
+    called = set()
+
+    def pressed(
+        method: str, path: str, body: dict[str, Any] | None, run: str = "", *roles: str, user: str = "ada"
+    ) -> dict[str, Any]:
+        headers = made.viewer(*roles, user=user) | {"Idempotency-Key": f"walk-{len(called)}-{run}"}
+        more = {"json": body} if body is not None else {}
+        answered = made.client.request(method.upper(), path.format(run_id=run), headers=headers, **more)
+        assert answered.status_code in (200, 201), f"{method} {path}: {answered.text}"
+        described = document["paths"][path][method]["responses"][str(answered.status_code)]["content"]["application/json"]
+        assert holds(document, described["schema"], answered.json()), f"{method} {path}: {answered.text}"
+        called.add((method, path))
+        shown: dict[str, Any] = answered.json()
+        return shown
+
+    one = "/v1/playbook-runs/{run_id}"
+    pressed("get", "/v1/playbooks", None)
+    for steps in (("cancel",), ("reject",), ("approve", "apply", "undo")):
+        shown = pressed("post", "/v1/playbook-runs", wanted)
+        run_id, word = shown["run"]["run_id"], {"plan_digest": shown["plan_digest"]}
+        for step in steps:
+            if step in ("approve", "reject"):
+                pressed("post", f"{one}/{step}", word, run_id, "role:approver", user="boss")
+            else:
+                pressed("post", f"{one}/{step}", {}, run_id)
+        pressed("get", one, None, run_id)
+    return called
 
 
 def conversation_of(made: World) -> str:
