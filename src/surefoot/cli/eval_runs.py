@@ -48,7 +48,7 @@ EXIT_INTERRUPTED = 130
 
 SuitesArgument = Annotated[list[Path], typer.Argument(help="Folders of suites, such as eval_sets/sample.")]
 UrlOption = Annotated[str | None, typer.Option("--url", help="Measure the server at this URL instead of this process.")]
-AgainstOption = Annotated[str | None, typer.Option("--against", help="Baseline: a run's id, its folder, or `latest`.")]
+AgainstOption = Annotated[str | None, typer.Option("--against", help="Baseline: a run's id, its folder, `latest` or `baseline`.")]
 RecordOption = Annotated[
     Path | None,
     typer.Option("--record", dir_okay=False, help="Keep what models say in this file, and ask nothing that it holds already."),
@@ -65,7 +65,7 @@ KeyOption = Annotated[
     typer.Option("--signing-key", dir_okay=False, help="With --url: private JWK of viewer tokens; default: the development key."),
 ]
 ResumeOption = Annotated[
-    str | None, typer.Option("--resume", help="Go on with this interrupted run: its id, its folder, or `latest`.")
+    str | None, typer.Option("--resume", help="Go on with this interrupted run: its id, its folder or `latest`.")
 ]
 GatesOption = Annotated[
     list[Path] | None,

@@ -15,7 +15,9 @@ from surefoot.cli import (
     doctor,
     documents,
     eval,
+    eval_keeping,
     eval_live,
+    eval_reports,
     eval_runs,
     ingest,
     init,
@@ -68,6 +70,10 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(documents.app, name="documents")
 app.add_typer(keys.app, name="keys")
 eval.app.command("run")(eval_runs.run)
+eval.app.command("report")(eval_reports.report)
+eval.app.command("diff")(eval_reports.diff)
+eval.app.command("baseline")(eval_keeping.baseline)
+eval.app.command("prune")(eval_keeping.prune)
 eval.app.command("live")(eval_live.live)
 eval.app.command("harvest")(eval_live.harvest)
 app.add_typer(eval.app, name="eval")
