@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -79,14 +79,14 @@ def in_process(suites: Sequence[Suite], wanted: Wanted) -> Iterator[list[Sitting
 def behind_url(suites: Sequence[Suite], server: Server, cache: Path | None) -> Iterator[list[Sitting]]:
     """Each suite with the server, asked as the suite's people."""
     settings = loaded().settings
-    caller = http_caller(settings, server.url)
     private, issuer = _signing_key(server, settings.data_dir)
+    caller = http_caller(settings, server.url)
     clock = SystemClock()
 
     def token_of(person: Person) -> str:
         return mint(private, issuer, person.viewer_of(server.tenant), now=clock.now())
 
-    with scratch(cache or default_cache()) as surefoot:
+    with closing(caller), scratch(cache or default_cache()) as surefoot:
         weigh = _weigh(surefoot)
         yield [Sitting(suite, Remote(caller, _by_name(suite.people, token_of), weigh)) for suite in suites]
 

@@ -51,6 +51,10 @@ class Caller(Protocol):
         """The answer, whatever its status. Raises TargetUnavailable when there is none."""
         ...
 
+    def close(self) -> None:
+        """No connection is open."""
+        ...
+
 
 class Remote:
     """The Target behind a URL. `token_of` gives a viewer token for the person of that name; `weigh` is this machine's own, for
