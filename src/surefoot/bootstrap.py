@@ -41,7 +41,6 @@ from surefoot.governance.audit import AuditTrail
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
 from surefoot.governance.observing import Observers
-from surefoot.governance.traces import Traces
 from surefoot.governance.verdicts import Verdicts
 from surefoot.llm.cache import AnswerCache
 from surefoot.llm.policy_file import load_policy
@@ -100,7 +99,6 @@ class Surefoot:
     verdicts: Verdicts
     feedback: FeedbackDesk
     samples: LiveSamples
-    traces: Traces
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -239,7 +237,6 @@ def assemble(
         verdicts=verdicts,
         feedback=FeedbackDesk(store, clock, observer),
         samples=samples,
-        traces=Traces(store),
         warm=adapters.warm,
     )
 

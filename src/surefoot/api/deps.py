@@ -19,6 +19,7 @@ from surefoot.api.auth import server_key_of, viewer_of
 from surefoot.api.limits import Admission, read_json
 from surefoot.bootstrap import Surefoot
 from surefoot.core.errors import NotFound
+from surefoot.core.tracing import note_trace
 from surefoot.domain.identity import Viewer
 from surefoot.domain.keys import Scope, ServerKey
 
@@ -38,6 +39,12 @@ class Face:
     surefoot: Surefoot
     questions: Admission
     administration: Admission
+
+
+def _tenant_of(request: Request) -> str:
+    """The tenant that the caller's credential has named; empty for a host's, which names none."""
+    who: Viewer | ServerKey | None = getattr(request.state, "viewer", None) or getattr(request.state, "server_key", None)
+    return who.tenant if who else ""
 
 
 def face_of(request: Request) -> Face:
@@ -66,6 +73,7 @@ class GuardedRoute(APIRoute):
             face = face_of(request)
             async with self.admission(face).admitted():
                 await anyio.to_thread.run_sync(partial(self.authenticate, request, face))
+                note_trace(tenant=_tenant_of(request))
                 if self.body_field is not None and request.method in _HAS_BODY:
                     limit = face.surefoot.settings.max_body_bytes
                     request = await read_json(request, max_bytes=min(limit, self.body_limit or limit))

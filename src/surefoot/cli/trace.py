@@ -16,7 +16,7 @@ from surefoot.cli.context import (
     product,
 )
 from surefoot.core.errors import NotFound
-from surefoot.governance.traces import trace_record
+from surefoot.governance.traces import Traces, trace_record
 
 
 def trace(
@@ -27,7 +27,7 @@ def trace(
 ) -> None:
     """Show what one request led to: question, passages, attempts, runs and outcome."""
     with plain_errors(), product(data_dir=data_dir) as surefoot:
-        found = surefoot.traces.find(existing_tenant(surefoot, tenant), trace_id)
+        found = Traces(surefoot.store).find(existing_tenant(surefoot, tenant), trace_id)
         if found is None:
             raise NotFound(f"Nothing of this tenant carries the trace id {trace_id!r}.")
     record: dict[str, Any] = trace_record(found)

@@ -1,8 +1,12 @@
 """Log lines without secrets, whoever wrote them: the last step before a line is written takes them out."""
 
+import json
 import logging
 import re
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from surefoot.core.tracing import traced
 
 REDACTED = "[redacted]"
 
@@ -57,17 +61,39 @@ class RedactingFormatter(logging.Formatter):
     """Writes a record as the standard formatter does, then redacts the whole line: arguments and tracebacks included."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record))
+        return redact_personal(super().format(record))
 
 
-def log_config(level: str = "WARNING") -> dict[str, Any]:
+class JsonFormatter(logging.Formatter):
+    """Writes a record as one line of JSON that says for which trace, tenant and surface it was written; every text in it is
+    redacted, tracebacks included.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        known = traced()
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact_personal(record.getMessage()),
+            "trace_id": known.trace_id,
+            "tenant": known.tenant,
+            "surface": known.surface,
+        }
+        if record.exc_info:
+            line["exception"] = redact_personal(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False)
+
+
+def log_config(level: str = "WARNING", *, form: Literal["text", "json"] = "text") -> dict[str, Any]:
     """A configuration for `logging.config.dictConfig`: every logger writes to standard error, and every line is redacted."""
+    kind = "RedactingFormatter" if form == "text" else "JsonFormatter"
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
             "redacted": {
-                "()": "surefoot.core.redaction.RedactingFormatter",
+                "()": f"surefoot.core.redaction.{kind}",
                 "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
             }
         },

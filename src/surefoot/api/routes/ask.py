@@ -12,6 +12,7 @@ from surefoot.api.streaming import AnswerStream, wants_stream, while_connected
 from surefoot.assistant.course import Asking
 from surefoot.assistant.watching import Watcher
 from surefoot.core.errors import NotFound
+from surefoot.core.tracing import note_trace
 from surefoot.domain.conversations import ConversationId
 from surefoot.domain.documents import ChunkId
 from surefoot.domain.filters import Everything
@@ -32,6 +33,7 @@ async def ask(question: Question, viewer: TheViewer, face: TheFace, request: Req
     With `Accept: text/event-stream` the claims come as events, each once it is verified: `claim`, now and then `restart`
     (forget the claims so far), last `reply` with the whole outcome. Hanging up ends the question and its spending.
     """
+    note_trace(surface=question.surface)
     asking = Asking(
         viewer,
         question.question,
