@@ -1,7 +1,7 @@
 """How a host does what it is asked: each delivery once, its effect and its stored reply in one transaction."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,18 +9,19 @@ from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 from surefoot.core.clock import Clock
-from surefoot.core.errors import Conflict, IdempotencyMismatch, InvalidInput, SurefootError
+from surefoot.core.errors import Conflict, IdempotencyMismatch, InvalidInput, NotFound, SurefootError
 from surefoot.core.strict_json import parse_json
 from surefoot.domain.actions import Arguments
 from surefoot.domain.host_wire import MAX_DEPTH, MAX_VALUES, Operation, done_of, reply_body, request_body
 from surefoot.domain.identity import TenantId
-from surefoot.domain.runs import Change, HostCall, HostDone, HostRejected, HostStale
+from surefoot.domain.runs import Change, HostAccepted, HostCall, HostDone, HostRejected, HostStale
 
 Transaction = TypeVar("Transaction")
 Transaction_co = TypeVar("Transaction_co", covariant=True)
 Transaction_contra = TypeVar("Transaction_contra", contravariant=True)
 
-HandlerReply = HostDone | HostStale | HostRejected
+Finished = HostDone | HostStale | HostRejected
+HandlerReply = Finished | HostAccepted
 
 
 class DeliveryInProgress(Conflict):
@@ -43,7 +44,9 @@ class HandlerContext(Generic[Transaction]):
 
 
 class ActionHandler(Protocol[Transaction]):
-    """One action of the host. Each method answers with what was, or would be, done; or stale; or rejected."""
+    """One action of the host. Each method answers with what was, or would be, done; or stale; or rejected. One that takes longer
+    than a call answers with HostAccepted, keeps what it writes, and is finished later.
+    """
 
     def simulate(self, arguments: Arguments, context: HandlerContext[Transaction]) -> HandlerReply:
         """What apply would do."""
@@ -96,7 +99,7 @@ class Opening(Protocol[Transaction_co]):
         ...
 
     def keep(self, reply: StoredReply) -> None:
-        """The reply is committed with the effect when the block ends."""
+        """The reply is committed with the effect when the block ends, in place of an earlier one of the delivery."""
         ...
 
 
@@ -176,13 +179,34 @@ class Handling(Generic[Transaction]):
                 reply = _checked(call, handler.undo(call.changes, call.undo_handle, context), has_effect=True)
             else:
                 reply = _checked(call, handler.apply(call.arguments, context), has_effect=True)
-            if not isinstance(reply, HostDone):
+            if not isinstance(reply, HostDone | HostAccepted):
                 opening.discard()
             answer = replace(_answer(reply), delivery_id=call.delivery_id, operation=operation.value)
             opening.keep(
                 StoredReply(call.delivery_id, call.run_id, tenant, operation.value, fingerprint, answer.status, answer.body)
             )
         return answer
+
+    def finish(self, delivery_id: str, run_id: str, do: Callable[[Transaction], Finished]) -> StoredReply:
+        """What was accepted is done, and its reply in place of the 202 in the same transaction, so that the status and the same
+        delivery again answer so. A delivery that was finished before stays as it is, and `do` is not called.
+
+        Raises NotFound for a delivery that was never accepted, DeliveryInProgress while somebody else works on it.
+        """
+        with self.ledger.open(delivery_id, run_id) as opening:
+            stored = opening.stored
+            if stored is None or stored.delivery_id != delivery_id:
+                raise NotFound(f"There is no delivery {delivery_id!r} of the run {run_id!r} that was accepted here.")
+            if stored.status != HostAccepted().status:
+                return stored
+            reply = do(opening.transaction)
+            if isinstance(reply, HostDone):
+                _check_readable(reply, f"The finish of the delivery {delivery_id!r}", has_effect=True)
+            else:
+                opening.discard()
+            finished = replace(stored, status=reply.status, body=reply_body(reply))
+            opening.keep(finished)
+        return finished
 
     def answered(self, run_id: str) -> StoredReply | None:
         """How the run's delivery was answered; None when it was never seen. Raises DeliveryInProgress meanwhile."""
@@ -209,13 +233,17 @@ def _checked(call: HostCall, reply: HandlerReply, *, has_effect: bool) -> Handle
     """
     if not isinstance(reply, HostDone):
         return reply
-    try:
-        done_of(parse_json(reply_body(reply), max_depth=MAX_DEPTH, max_values=MAX_VALUES), reply.status, needs_after=has_effect)
-    except InvalidInput as error:
-        raise SurefootError(f"The handler of {call.action!r} answered with something malformed: {error}") from error
+    _check_readable(reply, f"The handler of {call.action!r}", has_effect=has_effect)
     wanted = {precondition.resource: precondition.etag for precondition in call.preconditions}
     moved = tuple(seen for seen in reply.before if wanted.get(seen.resource, seen.etag) != seen.etag)
     return HostStale(current=moved) if moved else reply
+
+
+def _check_readable(reply: HostDone, who: str, *, has_effect: bool) -> None:
+    try:
+        done_of(parse_json(reply_body(reply), max_depth=MAX_DEPTH, max_values=MAX_VALUES), reply.status, needs_after=has_effect)
+    except InvalidInput as error:
+        raise SurefootError(f"{who} answered with something malformed: {error}") from error
 
 
 def _no_such_action(call: HostCall) -> HostRejected:

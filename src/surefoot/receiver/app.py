@@ -11,7 +11,17 @@ from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import IdempotencyMismatch, InvalidInput, StoreUnavailable, Unauthenticated
 from surefoot.core.strict_json import parse_json
 from surefoot.domain.canonical import canonical
-from surefoot.domain.handling import ActionHandler, Answer, DeliveryInProgress, DeliveryLedger, Handling, ReplyStatus, Transaction
+from surefoot.domain.handling import (
+    ActionHandler,
+    Answer,
+    DeliveryInProgress,
+    DeliveryLedger,
+    Finished,
+    Handling,
+    ReplyStatus,
+    StoredReply,
+    Transaction,
+)
 from surefoot.domain.host_wire import MAX_BODY_BYTES, UNKNOWN_RUN, Operation, problem_body, request_of
 from surefoot.domain.runs import HostCall
 from surefoot.domain.signatures import ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, verify
@@ -77,6 +87,12 @@ class Receiver(Generic[Transaction]):
             return _problem(400, error.code, str(error))
         except (DeliveryInProgress, StoreUnavailable) as error:
             return _problem(error.status, error.code, str(error), {"retry-after": str(error.retry_after_seconds or 1)})
+
+    def finish(self, delivery_id: str, run_id: str, do: Callable[[Transaction], Finished]) -> StoredReply:
+        """What a handler had accepted is done by `do`, once, with its reply in the same transaction; then tell it with a
+        CallbackSender. Raises NotFound and DeliveryInProgress as Handling.finish does.
+        """
+        return self._handling.finish(delivery_id, run_id, do)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI 3.0. Answers `http` scopes; a `lifespan` scope needs nothing and is accepted."""

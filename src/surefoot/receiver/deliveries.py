@@ -144,7 +144,9 @@ class _SqliteOpening:
     def keep(self, reply: StoredReply) -> None:
         values = (reply.delivery_id, reply.run_id, reply.tenant, reply.operation, reply.fingerprint, reply.status, reply.body)
         self.transaction.execute(
-            f"INSERT INTO surefoot_deliveries ({_COLUMNS}, answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  constants
+            f"INSERT INTO surefoot_deliveries ({_COLUMNS}, answered_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "  # noqa: S608  constants
+            "ON CONFLICT (delivery_id) DO UPDATE SET status = excluded.status, body = excluded.body, "
+            "answered_at = excluded.answered_at",
             (*values, self.now.isoformat()),
         )
 
