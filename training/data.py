@@ -114,14 +114,14 @@ def load_site(path: Path, *, mask_faq: bool) -> Site:
     return Site(name, tuple(chunks), tuple(piece.anchor or piece.uri for piece in chunks))
 
 
-def _bm25(texts: Sequence[str]) -> bm25s.BM25:
+def bm25_index(texts: Sequence[str]) -> bm25s.BM25:
     """Lucene's BM25 with the parameters that Tantivy fixes."""
     index = bm25s.BM25(method="lucene", k1=BM25_K1, b=0.75)
     index.index([terms(text) for text in texts], show_progress=False)
     return index
 
 
-def _scores(index: bm25s.BM25, question: str, rows: int) -> NDArray[np.float32]:
+def bm25_scores(index: bm25s.BM25, question: str, rows: int) -> NDArray[np.float32]:
     """Each row's score on Tantivy's scale, which keeps the constant factor k1 + 1 that Lucene dropped."""
     asked = [term for term in dict.fromkeys(terms(question)) if term in index.vocab_dict]
     if not asked:
@@ -136,24 +136,31 @@ class SiteIndex:
         self.site = site
         self.encoder = encoder
         self.vectors = encoder.encode([piece.encoder_text() for piece in site.chunks])
-        self._lexical = _bm25([f"{piece.headings()}\n{piece.text}" for piece in site.chunks])
+        self._lexical = bm25_index([f"{piece.headings()}\n{piece.text}" for piece in site.chunks])
         hidden = [replace(piece, heading_indexed=False) for piece in site.chunks]
-        self._lexical_masked = _bm25([f"{piece.headings()}\n{piece.text}" for piece in hidden])
+        self._lexical_masked = bm25_index([f"{piece.headings()}\n{piece.text}" for piece in hidden])
 
     def page_of(self, rows: Iterable[int]) -> frozenset[int]:
         """Every row of the pages that these rows are on."""
         pages = {self.site.chunks[row].document_id for row in rows}
         return frozenset(row for row, piece in enumerate(self.site.chunks) if piece.document_id in pages)
 
-    def search(self, question: str, *, without: frozenset[int] = frozenset(), masked: frozenset[int] = frozenset()) -> Retrieved:
+    def search(
+        self,
+        question: str,
+        *,
+        without: frozenset[int] = frozenset(),
+        masked: frozenset[int] = frozenset(),
+        limit: int = PASSAGES,
+    ) -> Retrieved:
         """What the searcher would find if the chunks of rows `without` did not exist and those of `masked` had no heading."""
         chunks = self.site.chunks
         query = self.encoder.encode_query(question)
         cosine = self.vectors @ query
-        lexical = _scores(self._lexical, question, len(chunks))
+        lexical = bm25_scores(self._lexical, question, len(chunks))
         changed: dict[int, Chunk] = {}
         if masked:
-            bare = _scores(self._lexical_masked, question, len(chunks))
+            bare = bm25_scores(self._lexical_masked, question, len(chunks))
             rows = sorted(masked)
             for row in rows:
                 changed[row] = replace(chunks[row], chunk_id=ChunkId(f"{chunks[row].chunk_id}m"), heading_indexed=False)
@@ -161,9 +168,11 @@ class SiteIndex:
             lexical[rows] = bare[rows]
         for row in without:
             cosine[row], lexical[row] = -1.0, 0.0
-        return self._retrieved(query, cosine, lexical, changed, len(without))
+        return self._retrieved(query, cosine, lexical, changed, len(without), limit)
 
-    def _retrieved(self, query: Vectors, cosine: Any, lexical: Any, changed: Mapping[int, Chunk], gone: int) -> Retrieved:
+    def _retrieved(
+        self, query: Vectors, cosine: Any, lexical: Any, changed: Mapping[int, Chunk], gone: int, limit: int
+    ) -> Retrieved:
         chunks = self.site.chunks
         depth = min(LEG_DEPTH, len(chunks) - gone)
         dense_rows = np.argsort(-cosine, kind="stable")[:depth]
@@ -171,7 +180,7 @@ class SiteIndex:
         by_id = {str(row): changed.get(int(row), chunks[row]) for row in (*dense_rows, *lexical_rows)}
         dense = [Hit(ChunkId(str(row)), float(cosine[row])) for row in dense_rows]
         lexical_hits = [Hit(ChunkId(str(row)), float(lexical[row])) for row in lexical_rows]
-        fused = convex(lexical_hits, dense, dense_weight=DENSE_WEIGHT)[:PASSAGES]
+        fused = convex(lexical_hits, dense, dense_weight=DENSE_WEIGHT)[:limit]
         dense_scores = {hit.chunk_id: hit.score for hit in dense}
         lexical_scores = {hit.chunk_id: hit.score for hit in lexical_hits}
         return Retrieved(
@@ -234,12 +243,12 @@ def pseudo_questions(site: Site, *, limit: int, seed: int) -> list[Asked]:
         section = next(iter(sections))
         if len(sections) > 1 or lengths[section] < 120 or not 2 <= len(terms(clean)) <= 12:
             continue
-        made.append(Asked(_as_question(clean, random), (section,), is_pseudo=True))
+        made.append(Asked(as_question(clean, random), (section,), is_pseudo=True))
     order = random.permutation(len(made))[:limit]
     return [made[place] for place in sorted(order)]
 
 
-def _as_question(heading: str, random: np.random.Generator) -> str:
+def as_question(heading: str, random: np.random.Generator) -> str:
     """The heading as somebody would ask it; a question stays one."""
     if heading.endswith("?") or (
         _QUESTION.match(heading) and len(heading.split()) > 3 and not heading.lower().startswith("how to ")
@@ -300,7 +309,7 @@ def clapnq_evidence(data: Path, encoder: Encoder) -> Iterator[tuple[Asked, str, 
     """
     rows = read_rows(data / CLAPNQ_FILE)
     passages = [(row, given) for row in rows for given in row["passages"]]
-    index = _bm25([f"{given['title']}\n{given['text']}" for _, given in passages])
+    index = bm25_index([f"{given['title']}\n{given['text']}" for _, given in passages])
     for number, (row, given) in enumerate(passages):
         gold = (f"nq-{number}",) if row["answerable"] else ()
         piece = Chunk(
@@ -323,7 +332,7 @@ def clapnq_evidence(data: Path, encoder: Encoder) -> Iterator[tuple[Asked, str, 
             valid_until=None,
         )
         query = encoder.encode_query(row["question"])
-        lexical = float(_scores(index, row["question"], len(passages))[number])
+        lexical = float(bm25_scores(index, row["question"], len(passages))[number])
         dense = float(encoder.encode([piece.encoder_text()])[0] @ query)
         retrieved = Retrieved(
             passages=(Passage(piece, 1.0, lexical or None, dense),),

@@ -15,9 +15,11 @@ from typing import Any
 import torch
 
 from training.encoder import MANIFEST, MODEL, MODEL_FOLDER, OPSET, PACKAGE, TOKENIZER, quantise, sha256, source_folder
-from training.evidence_network import HEADS, MAX_TOKENS, EvidenceNetwork, load_weights
+from training.evidence_network import EvidenceNetwork, load_weights
+from training.evidence_pieces import HEADS, MAX_TOKENS
 
 FORMAT = 1
+HEADS_FILE = "heads.json"
 LARGEST_FILE_BYTES = 25_000_000
 
 
@@ -41,7 +43,7 @@ def export_float(network: EvidenceNetwork, target: Path) -> None:
 
 
 def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, float_model: Path | None = None) -> None:
-    """`folder` holds model and manifest; `record` is what training found: temperatures, mixture, heads, figures.
+    """`folder` holds model, heads and manifest; `record` is what the figures found: temperatures, mixture, heads.
 
     The tokenizer is the shipped encoder's: the manifest names its hash, and no second copy is kept. Without weights the heads
     are as they were drawn. `float_model` also keeps the fp32 graph there, for comparison.
@@ -59,15 +61,16 @@ def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, f
     size = (folder / MODEL).stat().st_size
     if size > LARGEST_FILE_BYTES:
         raise SystemExit(f"{folder / MODEL} has {size} bytes; {LARGEST_FILE_BYTES} are allowed.")
+    (folder / HEADS_FILE).write_text(json.dumps(record["heads"], indent=2, sort_keys=True) + "\n", encoding="utf-8")
     tools = ("torch", "transformers", "onnx", "onnxruntime", "numpy")
     manifest = {
         "format": FORMAT,
         "name": "surefoot-evidence",
         "max_tokens": MAX_TOKENS,
         "outputs": list(HEADS),
-        "files": {MODEL: sha256(folder / MODEL)},
+        "files": {name: sha256(folder / name) for name in (MODEL, HEADS_FILE)},
         "tokenizer": {"file": f"../{MODEL_FOLDER.name}/{TOKENIZER}", "sha256": sha256(MODEL_FOLDER / TOKENIZER)},
-        **record,
+        **record["manifest"],
         "build": {
             "command": "make evidence-model",
             "source": f"{PACKAGE}=={importlib.metadata.version(PACKAGE)}",
@@ -86,10 +89,13 @@ def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, f
 
 
 UNTRAINED: dict[str, Any] = {
-    "temperature": {"relevance": 1.0, "answers": 1.0, "support": 1.0},
-    "rerank": {"weight": 0.0, "top": 10, "early_exit_margin": 1.0},
-    "heads": {name: {"ships": False} for name in ("relevance", "answers", "support")},
-    "figures": {},
+    "manifest": {
+        "temperature": {"relevance": 1.0, "answers": 1.0, "support": 1.0},
+        "rerank": {"weight": 0.0, "top": 10, "early_exit_margin": 1.0},
+        "heads": {name: {"ships": False} for name in ("relevance", "answers", "support")},
+        "figures": {},
+    },
+    "heads": {"format": 1},
 }
 
 

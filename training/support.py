@@ -204,14 +204,19 @@ def changed(sentence: str, names: Sequence[str], random: np.random.Generator) ->
 
 def retold(sentence: str, random: np.random.Generator) -> str:
     """The sentence in slightly other words: opener and brackets dropped, some words exchanged, clauses swapped."""
-    told = _BRACKETS.sub("", _OPENERS.sub("", sentence))
-    for word, other in _SYNONYMS.items():
-        if random.random() < 0.5:
-            told = re.sub(rf"\b{word}\b", other, told, count=1)
+    told = reworded(_BRACKETS.sub("", _OPENERS.sub("", sentence)), random)
     first, comma, rest = told.partition(", ")
     if comma and random.random() < 0.5 and len(rest) > 20 and re.match(r"(?:If|When|After|Before|Once|To)\b", first):
         told = f"{rest.rstrip('.')} {first[0].lower()}{first[1:]}."
     return told[0].upper() + told[1:] if told else sentence
+
+
+def reworded(text: str, random: np.random.Generator) -> str:
+    """The text with about half of its words that have a synonym here exchanged for it."""
+    for word, other in _SYNONYMS.items():
+        if random.random() < 0.5:
+            text = re.sub(rf"\b{word}\b", other, text, count=1)
+    return text
 
 
 def measures(pairs: Iterable[Pair], encoder: Encoder) -> list[dict[str, float]]:

@@ -1,5 +1,6 @@
 """The few windows of evidence that a claim is read beside: its nearest sentences, each between its neighbours."""
 
+import re
 from collections.abc import Sequence
 
 from surefoot.domain.lexicon import terms
@@ -7,6 +8,8 @@ from surefoot.domain.sentences import plain, sentences
 
 WINDOWS = 3
 _NEIGHBOURS = 1
+# Extracted text often glues sentences together; a whole word or a closing bracket, a full stop and a capital are two of them.
+_GLUED = re.compile(r"((?:(?<= )[a-z]{3,}|[)\]%])\.)(?=[A-Z][a-z])")
 
 
 def evidence_windows(claim: str, evidence: Sequence[str], *, limit: int = WINDOWS) -> tuple[str, ...]:
@@ -15,7 +18,8 @@ def evidence_windows(claim: str, evidence: Sequence[str], *, limit: int = WINDOW
     The texts of the evidence are read as one, in order. Sentences are ranked by the share of the claim's terms they hold, the
     earlier first among equals; one that a window already shows whole begins no window of its own. No evidence, no window.
     """
-    told = [said for text in evidence for start, end in sentences(text) if (said := plain(text[start:end]))]
+    apart = [_GLUED.sub(r"\1 ", text) for text in evidence]
+    told = [said for text in apart for start, end in sentences(text) if (said := plain(text[start:end]))]
     wanted = set(terms(claim))
     held = [len(wanted & set(terms(said))) for said in told]
     order = sorted(range(len(told)), key=lambda place: (-held[place], place))

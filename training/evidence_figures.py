@@ -1,0 +1,345 @@
+"""Fits what joins the evidence model with the features and says how good it is: `python -m training.evidence_figures --data DIR
+--cache DIR --work DIR --model DIR [--float-model FILE] [--out FILE] [--table FILE]`.
+
+Everything is fitted on the dev sites and dev abstracts, and judged on tenants, abstracts and questions that neither trained nor
+chose. A head ships when, joined with the features, it beats them and loses more than .01 on no row.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.metrics import balanced_accuracy_score
+
+from surefoot.assistant.answerability import shipped_model
+from surefoot.assistant.groundedness import shipped_support_model
+from training.answerability import ANSWERABLE
+from training.encoder import MODEL
+from training.evidence_heads import (
+    AnswerLines,
+    Line,
+    Mixture,
+    answer_table,
+    fit_answers,
+    fit_mixture,
+    fit_support,
+    ndcg_of,
+    source_table,
+    support_table,
+    support_temperature,
+)
+from training.evidence_judging import AskedList, Claim, Judging, gathered
+from training.evidence_pairs import ClaimPair
+from training.evidence_scores import RawScores
+from training.evidence_set import DEV_SITES, built
+from training.evidence_table import markdown
+from training.fitting import Labels, Table, auroc, interval
+
+TOP, MAX_TOKENS = 8, 192
+_MOST_LOST = 0.01
+_DEV_QUESTIONS = 160
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """All that was fitted for one model."""
+
+    mixture: Mixture
+    search: Mapping[str, Any]
+    answers: AnswerLines
+    support: Line
+    support_temperature: float
+    support_threshold: float
+
+
+def fitted(judging: Judging, dev_pairs: Sequence[ClaimPair], scores: RawScores) -> Fitted:
+    """The joints, by dev sites and dev abstracts alone."""
+    mixture, search = fit_mixture({kind: lists for kind, lists in judging.lists.items() if _is_dev(kind)}, scores, top=TOP)
+    chosen = _first_questions([one for one in judging.asked if one.site in DEV_SITES], _DEV_QUESTIONS)
+    answers = fit_answers(chosen, scores, mixture, threshold=shipped_model().answer_threshold)
+    temperature = support_temperature(dev_pairs, scores)
+    choosing = [one for one in judging.claims if one.use == "choosing"]
+    line, threshold = fit_support(choosing, support_table(choosing, scores, temperature))
+    return Fitted(mixture, search, answers, line, temperature, threshold)
+
+
+def _is_dev(kind: str) -> bool:
+    return kind.startswith("dev ")
+
+
+def _first_questions(asked: Sequence[AskedList], most: int) -> list[AskedList]:
+    """The first questions of each site and condition: enough to fit three weights."""
+    seen: dict[tuple[str, str], int] = {}
+    kept = []
+    for one in asked:
+        seen[one.site, one.condition] = seen.get((one.site, one.condition), 0) + 1
+        if seen[one.site, one.condition] <= most:
+            kept.append(one)
+    return kept
+
+
+def ranking_figures(judging: Judging, scores: RawScores, made: Fitted) -> dict[str, Any]:
+    """nDCG@10 of each kind of list: by the fused score, by the model alone, by the mixture; and the paired difference."""
+    alone = Mixture(made.mixture.temperature, 1.0, TOP, 9.0)
+    found = {}
+    for kind, lists in judging.lists.items():
+        fused = np.array([one.ndcg() for one in lists])
+        by_model, by_mixture = ndcg_of(lists, scores, alone), ndcg_of(lists, scores, made.mixture)
+        gain = by_mixture - fused
+        found[kind] = {
+            "n": len(lists),
+            "fused": _rounded(fused.mean()),
+            "model": _rounded(by_model.mean()),
+            "mixture": _rounded(by_mixture.mean()),
+            "gain": _rounded(gain.mean()),
+            "interval": interval(lambda rows, gain=gain: float(gain[rows].mean()), len(gain)),
+            "without_exit": _rounded(ndcg_of(lists, scores, _without_exit(made.mixture)).mean()),
+            "exits": _rounded(np.mean([one.fused[0] - one.fused[1] >= made.mixture.margin for one in lists])),
+        }
+    return found
+
+
+def _without_exit(mixture: Mixture) -> Mixture:
+    return Mixture(mixture.temperature, mixture.weight, mixture.top, 9.0)
+
+
+def answer_figures(judging: Judging, scores: RawScores, made: Fitted) -> dict[str, Any]:
+    """AUROC of each site's questions with their answer against those without, by features, by the model, by both."""
+    found: dict[str, Any] = {}
+    for site in dict.fromkeys(one.site for one in judging.asked):
+        asked = [one for one in judging.asked if one.site == site]
+        if site in DEV_SITES:
+            asked = _first_questions(asked, _DEV_QUESTIONS)
+        own, scope = (np.array([getattr(one, name) for one in asked]) for name in ("answerable", "in_scope"))
+        table = answer_table(asked, own, scores, made.answers.temperature, made.mixture)
+        scopes = answer_table(asked, scope, scores, made.answers.temperature, made.mixture)
+        answerable, in_scope = made.answers.answerable.probability(table), made.answers.in_scope.probability(scopes)
+        # A question of CLAPNQ comes with its passage: there is no scope to judge.
+        says = {"features": own, "model": table[:, 1], "together": answerable}
+        if site != "clapnq":
+            says = {"features": own * scope, "model": table[:, 1], "together": answerable * in_scope}
+        conditions = np.array([one.condition for one in asked])
+        present = conditions == "present"
+        rows: dict[str, Any] = {}
+        for against in ("removed", "foreign", "wikipedia"):
+            if (conditions == against).any():
+                rows[f"present vs {against}"] = _aurocs(says, present, conditions == against)
+        found[site] = rows | _answered(says, conditions, made) | _cited(asked, scores, made)
+    return found
+
+
+def _aurocs(says: Mapping[str, Table], present: Labels, absent: Labels) -> dict[str, Any]:
+    figures: dict[str, Any] = {name: _rounded(auroc(said[present], said[absent])) for name, said in says.items()}
+    both = np.flatnonzero(present | absent)
+    is_present = present[both]
+
+    def gain(rows: Any) -> float:
+        drawn = is_present[rows]
+        values = [auroc(says[name][both][rows][drawn], says[name][both][rows][~drawn]) for name in ("together", "features")]
+        return values[0] - values[1]
+
+    return {"n": [int(present.sum()), int(absent.sum())], **figures, "gain": interval(gain, len(both), rounds=300)}
+
+
+def _answered(says: Mapping[str, Table], conditions: Any, made: Fitted) -> dict[str, Any]:
+    """The share answered under each condition, at the thresholds of features and of both."""
+    cuts = {"features": shipped_model().answer_threshold, "together": made.answers.answer_threshold}
+    return {
+        "answered": {
+            str(condition): {name: _rounded((says[name] >= cut)[conditions == condition].mean()) for name, cut in cuts.items()}
+            for condition in dict.fromkeys(conditions)
+        }
+    }
+
+
+def _cited(asked: Sequence[AskedList], scores: RawScores, made: Fitted) -> dict[str, Any]:
+    """How often the likeliest source is gold, of questions with gold among their passages."""
+    able = [one for one in asked if one.condition in ANSWERABLE and any(one.gold) and len(one.gold) > 1]
+    if not able:
+        return {}
+    by_features = np.array([one.gold[int(np.argmax(one.sources))] for one in able])
+    tables = [source_table(one, scores, made.answers.temperature, made.mixture) for one in able]
+    together = np.array(
+        [one.gold[int(np.argmax(made.answers.source.logit(table)))] for one, table in zip(able, tables, strict=True)]
+    )
+    gain = together.astype(float) - by_features
+    return {
+        "first source is gold": {
+            "n": len(able),
+            "features": _rounded(by_features.mean()),
+            "together": _rounded(together.mean()),
+            "gain": interval(lambda rows: float(gain[rows].mean()), len(gain), rounds=300),
+        }
+    }
+
+
+def support_figures(judging: Judging, scores: RawScores, made: Fitted) -> dict[str, Any]:
+    """Balanced accuracy and AUROC per source, by features, by the model, by both; and each kind of edit refused or kept."""
+    found: dict[str, Any] = {}
+    cut = shipped_support_model().threshold
+    judged = [one for one in judging.claims if one.use == "judging"]
+    for source in dict.fromkeys(one.source for one in judged):
+        claims = [one for one in judged if one.source == source]
+        labels = np.array([one.supported for one in claims])
+        table = support_table(claims, scores, made.support_temperature)
+        features = np.array([one.features for one in claims])
+        says = {
+            "features": (features, cut),
+            "model": (1 / (1 + np.exp(-table[:, 1])), 0.5),
+            "together": (made.support.probability(table), made.support_threshold),
+        }
+        found[source] = {"n": len(claims), "supported": int(labels.sum())} | {
+            name: {
+                "balanced_accuracy": _rounded(balanced_accuracy_score(labels, said >= least)),
+                "auroc": _rounded(auroc(said[labels], said[~labels])),
+            }
+            for name, (said, least) in says.items()
+        }
+        found[source]["gain"] = interval(_gain_in_accuracy(labels, says), len(labels), rounds=500)
+        if source == "edits":
+            found["kinds of edits"] = _by_kind(claims, says)
+    return found
+
+
+def _gain_in_accuracy(labels: Labels, says: Mapping[str, tuple[Table, float]]) -> Any:
+    def gain(rows: Any) -> float:
+        drawn = labels[rows]
+        sides = [
+            np.where(drawn, 0.5 * (says[name][0][rows] >= says[name][1]) / max(1, drawn.sum()), 0).sum()
+            + np.where(~drawn, 0.5 * (says[name][0][rows] < says[name][1]) / max(1, (~drawn).sum()), 0).sum()
+            for name in ("together", "features")
+        ]
+        return float(sides[0] - sides[1])
+
+    return gain
+
+
+def _by_kind(claims: Sequence[Claim], says: Mapping[str, tuple[Table, float]]) -> dict[str, Any]:
+    kinds = np.array([one.kind for one in claims])
+    right = {name: (said >= least) == np.array([one.supported for one in claims]) for name, (said, least) in says.items()}
+    shares = {
+        str(kind): {"n": int((kinds == kind).sum())}
+        | {name: _rounded(found[kinds == kind].mean()) for name, found in right.items()}
+        for kind in sorted(set(kinds))
+    }
+    refused = kinds != "kept"
+    shares["all that contradict"] = {"n": int(refused.sum())} | {n: _rounded(found[refused].mean()) for n, found in right.items()}
+    return shares
+
+
+def decided(ranking: Mapping[str, Any], answers: Mapping[str, Any], support: Mapping[str, Any]) -> dict[str, Any]:
+    """Which heads ship, each with the rows by which it was decided."""
+    gains = {kind: row["gain"] for kind, row in ranking.items() if not _is_dev(kind)}
+    faq = [gain for kind, gain in gains.items() if "FAQ, headings masked" in kind]
+    aurocs = {
+        f"{site}: {row}": found["together"] - found["features"]
+        for site, rows in answers.items()
+        if site not in DEV_SITES
+        for row, found in rows.items()
+        if row.startswith("present vs")
+    }
+    accuracies = {
+        source: found["together"]["balanced_accuracy"] - found["features"]["balanced_accuracy"]
+        for source, found in support.items()
+        if source != "kinds of edits"
+    }
+    return {
+        "relevance": _verdict(gains, float(np.mean(faq))),
+        "answers": _verdict(aurocs, float(np.mean([gain for name, gain in aurocs.items() if "removed" in name]))),
+        "support": _verdict(accuracies, float(np.mean([accuracies["scifact"], accuracies["edits"]]))),
+    }
+
+
+def _verdict(gains: Mapping[str, float], mean: float) -> dict[str, Any]:
+    worst = min(gains, key=lambda name: gains[name])
+    return {
+        "ships": bool(mean > 0 and gains[worst] >= -_MOST_LOST),
+        "mean_gain": _rounded(mean),
+        "worst_row": worst,
+        "worst_gain": _rounded(gains[worst]),
+    }
+
+
+def _rounded(value: Any) -> float:
+    return round(float(value), 4)
+
+
+def record_of(made: Fitted, figures: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest and heads.json hold besides the files."""
+    ships = decided(figures["ranking"], figures["answers"], figures["support"])
+    return {
+        "manifest": {
+            "temperature": {
+                "relevance": round(made.mixture.temperature, 4),
+                "answers": round(made.answers.temperature, 4),
+                "support": round(made.support_temperature, 4),
+            },
+            "rerank": {"weight": made.mixture.weight, "top": made.mixture.top, "early_exit_margin": made.mixture.margin},
+            "heads": {name: {"ships": verdict["ships"]} for name, verdict in ships.items()},
+            "figures": figures | {"decided": ships, "mixtures tried on dev lists": made.search},
+            "max_tokens": MAX_TOKENS,
+        },
+        "heads": {
+            "format": 1,
+            "answers": made.answers.record(),
+            "support": made.support.record() | {"threshold": made.support_threshold},
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
+    parser.add_argument("--cache", type=Path, required=True, help="folder of remembered vectors")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the training set and of what was gathered")
+    parser.add_argument("--model", type=Path, required=True, help="folder of the exported model")
+    parser.add_argument("--float-model", type=Path, help="the fp32 graph, to say what quantisation changed")
+    parser.add_argument("--out", type=Path, help="file of temperatures, mixture, heads and figures to write")
+    parser.add_argument("--table", type=Path, help="Markdown tables to write")
+    options = parser.parse_args()
+    judging = gathered(options.data, options.cache, options.work)
+    dev_pairs = built(options.data, options.cache, options.work).dev_pairs
+    scores = RawScores(options.model / MODEL, options.work, max_tokens=MAX_TOKENS)
+    scores.read(all_pairs(judging, dev_pairs))
+    made = fitted(judging, dev_pairs, scores)
+    figures = figures_of(judging, scores, made)
+    if options.float_model:
+        exact = RawScores(options.float_model, options.work, max_tokens=MAX_TOKENS)
+        exact.read(all_pairs(judging, dev_pairs))
+        figures["fp32"] = figures_of(judging, exact, made)
+    record = record_of(made, figures)
+    print(json.dumps(record["manifest"]["figures"]["decided"], indent=1))
+    table = markdown(record)
+    print(table)
+    if options.out:
+        options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if options.table:
+        options.table.write_text(table, encoding="utf-8")
+
+
+def figures_of(judging: Judging, scores: RawScores, made: Fitted) -> dict[str, Any]:
+    return {
+        "ranking": ranking_figures(judging, scores, made),
+        "answers": answer_figures(judging, scores, made),
+        "support": support_figures(judging, scores, made),
+    }
+
+
+def all_pairs(judging: Judging, dev_pairs: Sequence[ClaimPair]) -> list[tuple[str, str]]:
+    """Every pair that fitting or judging reads, so that they are read at once and on every core."""
+    asked = [one for one in judging.asked if one.site not in DEV_SITES]
+    asked += _first_questions([one for one in judging.asked if one.site in DEV_SITES], _DEV_QUESTIONS)
+    return [
+        *(pair for lists in judging.lists.values() for one in lists for pair in one.pairs[:TOP]),
+        *((one.question, text) for one in asked for text in one.texts),
+        *((one.claim, window) for one in judging.claims for window in one.windows),
+        *((pair.claim, pair.evidence) for pair in dev_pairs),
+    ]
+
+
+if __name__ == "__main__":
+    main()
