@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from surefoot.actions.gating import names, red_gates_of
 from surefoot.actions.moves import SYSTEM
 from surefoot.actions.parity import Parity, parity_of
 from surefoot.actions.parts import ActionParts
@@ -79,18 +80,20 @@ class Autonomy:
         done = [run for run in runs if run.state in _DONE]
         return Evidence(len(done), sum(run.state is RunState.UNDONE for run in done), is_long_enough, parity)
 
-    def review(self, tenant: TenantId, spec: ActionSpec, *, confirmed_by: str = "", gate_is_red: bool = False) -> Review:
+    def review(self, tenant: TenantId, spec: ActionSpec, *, confirmed_by: str = "") -> Review:
         """The action's level after a look at the log. It falls by itself; it climbs only when the log has earned it and somebody
-        confirms it by name. While the evals' gate is red nothing climbs, and what is unattended is not any more. Every change,
-        and every step that waits for somebody, is in the audit with its figures.
+        confirms it by name. While a gate of the evals is red for it nothing climbs, and what is unattended is not any more.
+        Every change, and every step that waits for somebody, is in the audit with its figures.
         """
         level, evidence = level_of(self._parts, tenant, spec), self.evidence(tenant, spec)
-        lower = _fallen(level, spec, evidence, gate_is_red)
-        earned = lower if lower is not level or gate_is_red else _climbed(level, spec, evidence)
+        with self._parts.store.begin() as work:
+            red = red_gates_of(work, tenant, spec.name)
+        lower = _fallen(level, spec, evidence, bool(red))
+        earned = lower if lower is not level or red else _climbed(level, spec, evidence)
         after = earned if earned.rank <= level.rank or confirmed_by else level
         review = Review(spec.name, after, earned, evidence)
         if after is not level:
-            self._keep(tenant, review, level, confirmed_by or SYSTEM, "the gate of the evals is red; " if gate_is_red else "")
+            self._keep(tenant, review, level, confirmed_by or SYSTEM, f"the evals do not pass ({names(red)}); " if red else "")
         elif earned is not level:
             self._keep_earned(tenant, review)
         return review
@@ -100,7 +103,7 @@ class Autonomy:
         if level_of(self._parts, tenant, spec) is AutonomyLevel.UNATTENDED:
             self.review(tenant, spec)
 
-    def review_due(self, tenant: TenantId, *, gate_is_red: bool = False) -> tuple[Review, ...]:
+    def review_due(self, tenant: TenantId) -> tuple[Review, ...]:
         """Every action of the tenant is reviewed, by one worker alone; none when it is not time, or another is at it."""
         now, owner = self._parts.clock.now(), self._parts.worker_id
         with self._parts.store.begin() as work:
@@ -108,7 +111,7 @@ class Autonomy:
                 return ()
             work.commit()
         self._parts.at("review:leased")
-        reviews = tuple(self.review(tenant, spec, gate_is_red=gate_is_red) for spec in self._parts.registry.newest())
+        reviews = tuple(self.review(tenant, spec) for spec in self._parts.registry.newest())
         levels: dict[str, Json] = {each.action: {"level": each.level.value, "why": each.reason} for each in reviews}
         with self._parts.store.begin() as work:
             entry = AuditEntry(self._parts.clock.now(), SYSTEM, "action.autonomy.reviewed", owner, levels)

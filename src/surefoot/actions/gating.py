@@ -15,8 +15,13 @@ def red_gates(work: UnitOfWork, tenant: TenantId, run: Run) -> tuple[GateResult,
     """The blocking gates that fail now for actions, for this one, and for the surface that the run was offered on. None for an
     undo.
     """
-    verdict = None if run.kind is RunKind.UNDO else work.verdicts.current(tenant)
-    return () if verdict is None else verdict.red_gates_of_run(run.action, run.surface)
+    return () if run.kind is RunKind.UNDO else red_gates_of(work, tenant, run.action, run.surface)
+
+
+def red_gates_of(work: UnitOfWork, tenant: TenantId, action: str, surface: str = "") -> tuple[GateResult, ...]:
+    """Those for any run of this action that is offered on this surface, or on none."""
+    verdict = work.verdicts.current(tenant)
+    return () if verdict is None else verdict.red_gates_of_run(action, surface)
 
 
 def names(gates: Sequence[GateResult]) -> str:

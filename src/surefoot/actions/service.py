@@ -150,16 +150,16 @@ class Actions:
         """What the host says later about a delivery that it took on is settled, once. Raises as Callbacks.receive does."""
         return self._callbacks.receive(host, headers, body)
 
-    def review_autonomy(self, tenant: TenantId, action: str, *, confirmed_by: str = "", gate_is_red: bool = False) -> Review:
+    def review_autonomy(self, tenant: TenantId, action: str, *, confirmed_by: str = "") -> Review:
         """How far the agent may go with this action after a look at the log, and why. It climbs only when the log has earned it
         and somebody confirms it by name. Raises NotFound.
         """
         spec = self._parts.registry.get(action)
-        return self._autonomy.review(tenant, spec, confirmed_by=confirmed_by, gate_is_red=gate_is_red)
+        return self._autonomy.review(tenant, spec, confirmed_by=confirmed_by)
 
-    def review_due(self, tenant: TenantId, *, gate_is_red: bool = False) -> tuple[Review, ...]:
+    def review_due(self, tenant: TenantId) -> tuple[Review, ...]:
         """Every action is reviewed when a review is due, by one worker of the tenant alone; call it often."""
-        return self._autonomy.review_due(tenant, gate_is_red=gate_is_red)
+        return self._autonomy.review_due(tenant)
 
     def expire_due(self, tenant: TenantId, now: datetime | None = None) -> int:
         """Every run whose time has run out is expired, and every applied one whose undo window is over is final; returns

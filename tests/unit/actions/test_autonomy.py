@@ -12,6 +12,7 @@ from surefoot.domain.actions import AutonomyLevel
 from surefoot.domain.audit import AuditRow
 from tests.unit.actions.acting import ANN, TENANT, UNATTENDED, Acting, acting
 from tests.unit.actions.declared import ARGUMENTS
+from tests.unit.actions.test_red_gates import RED, judge
 
 FREE = (("x-action/caps", []), ("x-action/idempotency", {"natural_key": ["args.user_id", "args.send_at"]}))
 LONG = ("x-action/undo", {"mode": "inverse", "window": "P90D", "conflict": "refuse"})
@@ -43,9 +44,9 @@ def level(world: Acting) -> AutonomyLevel:
         return work.runs.autonomy(TENANT, "send_note") or AutonomyLevel.ONE_CLICK
 
 
-def review(world: Acting, *, by: str = "ada", gate_is_red: bool = False) -> Review:
+def review(world: Acting, *, by: str = "ada") -> Review:
     spec = world.files.specs["send_note"]
-    return Autonomy(world.parts).review(TENANT, spec, confirmed_by=by, gate_is_red=gate_is_red)
+    return Autonomy(world.parts).review(TENANT, spec, confirmed_by=by)
 
 
 def audit(world: Acting, what: str) -> list[AuditRow]:
@@ -110,11 +111,16 @@ def test_an_action_that_is_mostly_taken_back_is_only_suggested() -> None:
 
 def test_a_red_gate_takes_unattended_away_and_lets_nothing_climb() -> None:
     world, _ = experienced(runs=80)
-    assert review(world, gate_is_red=True).level is AutonomyLevel.ONE_CLICK
+    judge(world, RED)
+    assert review(world).level is AutonomyLevel.ONE_CLICK
+    judge(world)
     review(world)
     assert level(world) is AutonomyLevel.UNATTENDED
-    assert review(world, by="", gate_is_red=True).level is AutonomyLevel.ONE_CLICK
-    assert "the gate of the evals is red" in str((audit(world, "action.autonomy")[-1].details or {})["reason"])
+    judge(world, replace(RED, surfaces=(), action="another_action"))
+    assert review(world, by="").level is AutonomyLevel.UNATTENDED
+    judge(world, replace(RED, surfaces=(), action="send_note"))
+    assert review(world, by="").level is AutonomyLevel.ONE_CLICK
+    assert "the evals do not pass ('wrong_actions')" in str((audit(world, "action.autonomy")[-1].details or {})["reason"])
 
 
 def test_people_who_stop_doing_what_is_proposed_take_unattended_away() -> None:
