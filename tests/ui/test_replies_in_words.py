@@ -59,6 +59,15 @@ def test_a_refusal_without_budget_says_so_too(page: Page) -> None:
     expect(turn.locator(".degraded")).to_have_text("The budget for AI answers is used up; nothing could be quoted either.")
 
 
+def test_an_answer_while_a_gate_is_red_says_why_no_model_was_asked(page: Page) -> None:
+    reply = {**documented(0), "degraded": "gate_red", "red_gates": ["leaks"]}
+    answer_with(page, event("reply", reply))
+    turn = ask(page, "How long does a refund take?")
+    expect(turn.locator(".degraded")).to_have_text(
+        "The checks on answers do not pass at present, so no AI model is asked; this answer is quoted."
+    )
+
+
 def test_a_reply_that_comes_at_once_reads_like_a_streamed_one(page: Page) -> None:
     streamed = ask(page, "How long does a refund take?")
     page.route("**/v1/ask", lambda route: route.continue_(headers={**route.request.headers, "accept": "application/json"}))

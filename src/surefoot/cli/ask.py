@@ -26,9 +26,17 @@ from surefoot.domain.identity import Viewer, parse_context, parse_principals
 from surefoot.domain.offers import OfferedAction
 from surefoot.domain.policies import DEFAULT_SURFACE
 from surefoot.domain.replies import CacheUse, Reply
-from surefoot.domain.routing import Step
+from surefoot.domain.routing import Degraded, Step
 
 _MOST_REASONS = 3
+_BECAUSE = {
+    Degraded.BUDGET_SMALL_ONLY: "most of the budget is used up, so larger models were not asked",
+    Degraded.BUDGET_EXHAUSTED: "the budget is used up",
+    Degraded.GATE_RED: "the evals do not pass at present, so no model is asked",
+    Degraded.MODELS_UNAVAILABLE: "the models cannot be reached",
+    Degraded.DEADLINE: "the models took too long",
+    Degraded.CUT_SHORT: "the question ended before its reply",
+}
 
 
 def ask(
@@ -111,7 +119,9 @@ def print_reply(reply: Reply) -> None:
         if step.model:
             _print_step(step)
     if reply.degraded is not None:
-        print_line(f"degraded: {reply.degraded}")
+        print_line(f"degraded: {reply.degraded} ({_BECAUSE[reply.degraded]})")
+    if reply.red_gates:
+        print_line(f"red gates: {', '.join(reply.red_gates)}; see: surefoot eval verdict show")
     total_ms = sum(reply.timings_ms.values())
     cost = f"${reply.cost_usd:.6f}" if reply.tokens else "$0.00"
     kept = f", cache {reply.cache}" if reply.cache is not CacheUse.MISS else ""

@@ -19,6 +19,7 @@ from surefoot.cli import (
     eval_live,
     eval_reports,
     eval_runs,
+    eval_verdicts,
     ingest,
     init,
     keys,
@@ -76,4 +77,5 @@ eval.app.command("baseline")(eval_keeping.baseline)
 eval.app.command("prune")(eval_keeping.prune)
 eval.app.command("live")(eval_live.live)
 eval.app.command("harvest")(eval_live.harvest)
+eval.app.add_typer(eval_verdicts.app, name="verdict")
 app.add_typer(eval.app, name="eval")

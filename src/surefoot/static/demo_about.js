@@ -31,6 +31,7 @@ const CACHE = {
 const DEGRADED = {
   budget_small_only: "Most of the budget for AI answers is used up, so larger models were not asked",
   budget_exhausted: "The budget for AI answers is used up",
+  gate_red: "The checks on answers do not pass at present, so no AI model is asked",
   models_unavailable: "The AI models cannot be reached at the moment",
   deadline: "The AI models took too long",
 };
