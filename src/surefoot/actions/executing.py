@@ -127,7 +127,7 @@ class Worker:
             reverses=run.reverses,
             agent=run.agent,
         )
-        draft = replace(draft, trace_id=run.trace_id, surface=run.surface)
+        draft = replace(draft, account=run.account, trace_id=run.trace_id, surface=run.surface)
         claim = self._planner.claim(tenant, replace(draft, reason=run.reason, citations=run.citations))
         successor = self._planner.plan(tenant, claim.run, spec, asker) if claim.is_open else claim.run
         self._parts.at("planned-anew")

@@ -69,7 +69,7 @@ class ActionFacts:
             off = work.runs.switched_off(tenant, run.env, run.action) is not None
             earned = work.runs.autonomy(tenant, spec.name) or AutonomyLevel.ONE_CLICK
             left = _PLENTY
-            for each in cap_keys(spec, run.arguments, tenant=tenant, account=tenant, user=run.maker):
+            for each in cap_keys(spec, run.arguments, tenant=tenant, account=run.account or tenant, user=run.maker):
                 since = window_start(each.cap.window, now, zone)
                 left = min(left, each.cap.max - work.runs.cap_used(tenant, run.env, each.cap.id, each.key, since=since))
             chunks = work.documents.chunks(tenant, [ChunkId(each) for each in run.citations])

@@ -9,7 +9,7 @@ from surefoot.actions.arguments import arguments_hash, natural_key, validated
 from surefoot.actions.calling import beyond_declared, call_hash, host_call, outcome_of, plan_digest, simulated
 from surefoot.actions.moves import STOPPABLE, SYSTEM, again, announce, found, moved, reasons_of, summary, told
 from surefoot.actions.parts import ActionParts, Request
-from surefoot.actions.policing import Asker, decided, level_of
+from surefoot.actions.policing import Asker, account_of, decided, level_of
 from surefoot.core.errors import IdempotencyMismatch, InvalidInput, RunInProgress
 from surefoot.core.ids import new_id
 from surefoot.domain.actions import ActionSpec, ApprovalMode, Arguments, AutonomyLevel, Env
@@ -56,7 +56,7 @@ class Planner:
         if not 0 < len(request.key) <= _MAX_KEY:
             raise InvalidInput(f"The idempotency key has {len(request.key)} characters; send 1 to {_MAX_KEY}.")
         run = self.draft(spec, arguments, asker.user, request.env, key=request.key, agent=request.agent)
-        run = replace(run, trace_id=request.trace_id, surface=request.surface)
+        run = replace(run, account=account_of(asker), trace_id=request.trace_id, surface=request.surface)
         return replace(run, reason=request.reason[:_MAX_REASON], citations=request.citations), spec
 
     def draft(

@@ -26,6 +26,7 @@ _ROLE = "role:"
 _ASKER = "asker"
 _OWN = "own"
 _ID = "_id"
+_ACCOUNT = "account:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ def asker_of(viewer: Viewer, *, by_agent: bool = False) -> Asker:
 def own_of(viewer: Viewer) -> frozenset[str]:
     """The resources that the viewer's token states to be theirs: `user_id` is the user, `account_id` the account."""
     return frozenset(f"{name.removesuffix(_ID)}:{value}" for name, value in viewer.stated().items() if name.endswith(_ID))
+
+
+def account_of(asker: Asker) -> str:
+    """The account that the asker's token states to be theirs, for caps that count by account; empty when it states none."""
+    return next((each.removeprefix(_ACCOUNT) for each in sorted(asker.own) if each.startswith(_ACCOUNT)), "")
 
 
 def asker_before(records: list[DecisionRecord], run: Run) -> Asker:

@@ -12,7 +12,7 @@ from surefoot.actions.json_schema import context_path
 from surefoot.actions.offers import Offers, from_context
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Planner
-from surefoot.actions.policing import asker_of, decided, own_of, said
+from surefoot.actions.policing import account_of, asker_of, decided, own_of, said
 from surefoot.actions.registry import Registry
 from surefoot.actions.requests import is_request
 from surefoot.actions.strict_schema import lift, project
@@ -70,8 +70,9 @@ class Proposals:
         """
         known = tuple(cap for cap in spec.caps if all(_is_known(path, arguments) for path in cap.key))
         run = self._planner.draft(spec, arguments, viewer.user, self._env, agent=AGENT)
-        run, spec = replace(run, citations=tuple(citations)), replace(spec, caps=known)
         person = asker_of(viewer)
+        run = replace(run, citations=tuple(citations), account=account_of(person))
+        spec = replace(spec, caps=known)
         records = [
             decided(self._parts, viewer.tenant, spec, run, Stage.SIMULATE, asker)
             for asker in (replace(person, is_agent=True), person)

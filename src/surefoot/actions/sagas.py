@@ -126,7 +126,7 @@ class Sagas:
         draft = self._planner.draft(
             spec_of(self._parts, run), run.arguments, run.maker, run.env, key=run.run_id, scope=REPLANNED, agent=run.agent
         )
-        draft = replace(draft, trace_id=run.trace_id, surface=run.surface)
+        draft = replace(draft, account=run.account, trace_id=run.trace_id, surface=run.surface)
         claim = self._planner.claim(tenant, replace(draft, reason=run.reason, citations=run.citations))
         if claim.run.idem_scope != REPLANNED:
             return run

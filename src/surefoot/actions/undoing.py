@@ -137,8 +137,8 @@ class Undoing:
 
 
 def _traced(run: Run, origin: Run) -> Run:
-    """The run in the trace of what it reverses, so that one id finds the effect and what took it back."""
-    return replace(run, trace_id=origin.trace_id, surface=origin.surface)
+    """The run in the trace of what it reverses, so that one id finds the effect and what took it back, and for its account."""
+    return replace(run, account=origin.account, trace_id=origin.trace_id, surface=origin.surface)
 
 
 def _is_as_left(now: Sequence[Precondition], left: Sequence[Precondition]) -> bool:

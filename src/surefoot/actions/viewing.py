@@ -94,7 +94,7 @@ def _to_approve(parts: ActionParts, work: UnitOfWork, viewer: Viewer, env: Env |
 def cap_holds(parts: ActionParts, tenant: TenantId, spec: ActionSpec, run: Run) -> tuple[CapHold, ...]:
     """What the run takes of each cap, in windows that end now."""
     now, zone = parts.clock.now(), parts.calendar.zone(tenant)
-    keys = cap_keys(spec, run.arguments, tenant=tenant, account=tenant, user=run.maker)
+    keys = cap_keys(spec, run.arguments, tenant=tenant, account=run.account or tenant, user=run.maker)
     return tuple(
         CapHold(each.cap.id, each.key, window_start(each.cap.window, now, zone), each.cap.max)
         for each in sorted(keys, key=lambda each: (each.cap.id, each.key))

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from surefoot.actions.arguments import cap_keys
 from surefoot.actions.facts import ActionFacts, RuleCalendar
 from surefoot.actions.registry import load_registry
 from surefoot.adapters.cedar_policy import CedarPolicy
 from surefoot.domain.action_rules import ActionRules, HostAddress, TenantRules, WeekHours
-from surefoot.domain.actions import Arguments, AutonomyLevel, Env, Json
+from surefoot.domain.actions import Arguments, AutonomyLevel, Cap, Env, Json
 from surefoot.domain.runs import CapHold, PolicyEffect, PolicyQuestion, Run, RunKind, RunState, Stage
 from tests.world import NOW, TENANT, World, markdown, memory_world, reader
 
@@ -68,8 +69,6 @@ def test_caps_count_what_is_reserved_and_committed_in_their_window(world: World)
     run = run_of()
     cap = NUDGE.caps[0]
     most = facts_in(world, run=run)["caps_left"]
-    from surefoot.actions.arguments import cap_keys
-
     key = next(each.key for each in cap_keys(NUDGE, run.arguments, tenant=TENANT, account=TENANT, user="ann") if each.cap is cap)
     with world.store.begin() as work:
         hold = CapHold(cap.id, key, NOW - timedelta(days=7), cap.max)
@@ -160,3 +159,21 @@ def test_a_deferred_run_goes_on_when_quiet_hours_end_within_a_change_window() ->
 def test_an_incident_is_looked_at_again_after_a_pause() -> None:
     calendar = RuleCalendar(ActionRules({}, TenantRules(incident_open=True)))
     assert calendar.opens_at(TENANT, NUDGE, run_of(), NOW) == NOW + timedelta(minutes=15)
+
+
+def test_a_cap_by_account_counts_by_the_account_that_the_token_stated_and_by_tenant_without_one(world: World) -> None:
+    spec = replace(NUDGE, caps=(Cap("nudges_account_day", ("account",), "P1D", 5),))
+    facts = ActionFacts(world.store, ActionRules(HOSTS, ALL_DAY), lambda tenant: 0.0)
+    with world.store.begin() as work:
+        for number, account in enumerate(["acc_1"] * 3 + ["acc_2"] + [""] * 2):
+            run = replace(run_of(), run_id=f"run_{number}", idem_key=str(number), natural_key=str(number), account=account)
+            key = cap_keys(spec, run.arguments, tenant=TENANT, account=account or TENANT, user="ann")[0].key
+            hold = CapHold("nudges_account_day", key, NOW - timedelta(days=1), 5)
+            assert work.runs.create(TENANT, run) is None
+            assert work.runs.hold_caps(TENANT, Env.PRODUCTION, run.run_id, [hold], now=NOW) is None
+        work.commit()
+    left = {
+        account: facts.compute(TENANT, spec, replace(run_of(), account=account), Stage.APPLY, NOW)["caps_left"]
+        for account in ("acc_1", "acc_2", "acc_3", "")
+    }
+    assert left == {"acc_1": 2, "acc_2": 4, "acc_3": 5, "": 3}
