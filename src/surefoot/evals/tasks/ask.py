@@ -59,7 +59,7 @@ class Judgement:
         found += [f"It shows {text!r}, which must not be shown." for text in self.said_forbidden]
         if self.case.expect == "answer":
             found += self._of_answer()
-        elif self.case.expect is RefusalReason.NEEDS_CLARIFICATION:
+        elif self.case.expect == RefusalReason.NEEDS_CLARIFICATION:
             if not self.same_reason:
                 found.append("It does not ask back.")
             elif not self.offers_gold:
