@@ -9,9 +9,9 @@ from surefoot.evals.figures import METRICS, Figure
 from surefoot.evals.measures import Unit
 from surefoot.evals.results import CaseResult, RunManifest
 
-_GATE_ORDER = {GateState.FAILED: 0, GateState.TOO_FEW: 1, GateState.PASSED: 2}
+_GATE_ORDER = {GateState.FAILED: 0, GateState.PASSED: 1, GateState.TOO_FEW: 2}
 _WORDS = {
-    Colour.GREEN: "every gate passed",
+    Colour.GREEN: "no gate failed",
     Colour.AMBER: "a warning failed, nothing is blocked",
     Colour.RED: "a blocking gate failed",
 }
@@ -72,9 +72,13 @@ class RunReport:
     def headline(self) -> str:
         """The run in one sentence."""
         share = f"{self.passed} of {len(self.results)} cases passed"
-        judged = f"; {_WORDS[self.verdict.colour()]}" if self.verdict else "; no gates were given"
+        judged = f"; {_WORDS[self.verdict.colour()]}{self._unjudged()}" if self.verdict else "; no gates were given"
         unfinished = "" if self.is_whole else "; the run was interrupted and can be resumed"
         return f"{share}{judged}{unfinished}."
+
+    def _unjudged(self) -> str:
+        silent = sum(gate.state is GateState.TOO_FEW for gate in self.gates())
+        return f", {silent} could not be judged" if silent else ""
 
 
 def _is_of_all_tasks(figure: Figure) -> bool:
@@ -117,7 +121,9 @@ def difference_text(comparison: Comparison) -> str:
 
 
 def threshold_text(gate: GateResult) -> str:
-    """What the figure has to be."""
+    """What the figure has to be; nothing where there is no figure to hold it against."""
+    if gate.value is None:
+        return NOTHING
     return f"{'at least' if gate.is_floor else 'at most'} {figure_text(gate.metric, gate.threshold)}"
 
 

@@ -31,7 +31,7 @@ def _gates(report: RunReport) -> list[str]:
     rows = [
         (
             _cell(gate.gate),
-            {GateState.PASSED: "passed", GateState.TOO_FEW: "too few cases"}.get(
+            {GateState.PASSED: "passed", GateState.TOO_FEW: "not judged"}.get(
                 gate.state, "**failed**" if gate.is_blocking else "warning"
             ),
             figure_text(gate.metric, gate.value),
