@@ -53,6 +53,23 @@ def test_a_refusal_says_why_and_what_would_help(page: Page) -> None:
     expect(turn.locator(".facts")).to_contain_text("Reason:")
 
 
+def test_a_person_says_what_they_think_with_the_keyboard_alone_and_may_change_their_mind(page: Page) -> None:
+    turn = ask(page, "When does the SCIM token run out?", "ada")
+    helpful, wrong = (turn.get_by_role("button", name=name, exact=True) for name in ("Helpful", "Wrong"))
+    helpful.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#status")).to_contain_text("Thank you")
+    expect(helpful).to_have_attribute("aria-pressed", "true")
+    expect(turn.locator(".why-not")).to_be_hidden()
+    wrong.focus()
+    page.keyboard.press("Enter")
+    expect(wrong).to_have_attribute("aria-pressed", "true")
+    expect(helpful).to_have_attribute("aria-pressed", "false")
+    turn.get_by_label("What was not right? (optional)").fill("It is 24 months by now.")
+    page.keyboard.press("Enter")
+    expect(turn.locator(".feedback")).to_contain_text("your words are noted")
+
+
 def test_the_keyboard_alone_asks_and_keeps_its_focus(page: Page) -> None:
     page.keyboard.press("Tab")
     expect(page.locator(".skip")).to_be_focused()

@@ -31,7 +31,15 @@ EXAMPLE_IDS = (
 _STATIC = Path(__file__).parent.parent / "static"
 _FILES = {"demo.html": "text/html", "demo.css": "text/css"} | dict.fromkeys(
     (
-        *("demo.js", "demo_about.js", "demo_actions.js", "demo_difference.js", "demo_elements.js", "demo_form.js"),
+        *(
+            "demo.js",
+            "demo_about.js",
+            "demo_actions.js",
+            "demo_difference.js",
+            "demo_elements.js",
+            "demo_feedback.js",
+            "demo_form.js",
+        ),
         *("demo_handover.js", "demo_product.js", "demo_run.js", "demo_runs.js", "demo_service.js", "demo_turn.js"),
     ),
     "text/javascript",

@@ -1,6 +1,7 @@
 // The host product's page: who asks is decided by the host's backend, what is shown comes from the product's API.
 import { Doing, citationsOf } from "./demo_actions.js";
 import { button, byId, element } from "./demo_elements.js";
+import { feedbackBar } from "./demo_feedback.js";
 import { Handover } from "./demo_handover.js";
 import { Problem, ask, startConversation, startOfPage } from "./demo_service.js";
 import { Turn } from "./demo_turn.js";
@@ -31,9 +32,11 @@ function newTurn(question) {
   const pick = (text) => {
     if (askNow(text)) byId("turns").lastElementChild.querySelector("h2").focus();
   };
+  const asker = person().value;
   const turn = new Turn(conversation.turns, question, person().textContent, {
     askAgain: () => pick(question),
     pick,
+    judge: (replyId) => feedbackBar(asker, replyId, say),
     prepare: doing && ((offer) => doing.prepare(offer)),
   });
   byId("turns").append(turn.node);

@@ -17,14 +17,15 @@ function place(citation) {
 }
 
 export class Turn {
-  // `askAgain` asks this very question once more, `pick` another one in the same conversation; `prepare` opens an
+  // `judge` makes the row of buttons for what the person thinks of a reply; `askAgain` asks this very question once more, `pick` another one in the same conversation; `prepare` opens an
   // action, and is null where there is nothing to act on.
-  constructor(number, question, asker, { askAgain, pick, prepare }) {
+  constructor(number, question, asker, { askAgain, pick, prepare, judge }) {
     this.number = number;
     this.asker = asker;
     this.askAgain = askAgain;
     this.pick = pick;
     this.prepare = prepare;
+    this.judge = judge;
     this.shown = [];
     this.hasShown = false;
     this.started = performance.now();
@@ -78,6 +79,7 @@ export class Turn {
     if (offers.length) this.help.append(element("h4", "What can be done"), element("ul", offers, { class: "offers" }));
     const degraded = degradedSentence(reply);
     if (degraded) this.label.after(element("p", degraded, { class: "degraded" }));
+    this.about.before(this.judge(reply.reply_id));
     this.about.replaceChildren(about(reply, this.asker, performance.now() - this.started));
     return degraded ? `${announced} ${degraded}` : announced;
   }
