@@ -149,6 +149,7 @@ def build(
     """
     from surefoot.adapters.audit_key import audit_key
     from surefoot.adapters.chosen import chosen_encoder, chosen_evidence_model
+    from surefoot.adapters.otel_observer import otel_observers
     from surefoot.adapters.outbound import GuardedFetcher
 
     clock = clock or SystemClock()
@@ -169,6 +170,7 @@ def build(
         hosts={**http_hosts(rules, clock, offline=settings.offline, environ=os.environ), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
         evidence=evidence,
+        observers=otel_observers(settings, os.environ),
     )
     answerer = Answerer(
         encoder,
