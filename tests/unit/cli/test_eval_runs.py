@@ -277,6 +277,17 @@ def test_in_process_and_over_a_url_the_same_cases_are_judged_alike(tmp_path: Pat
     assert judged(there) == judged(here)
 
 
+def test_a_simulation_stands_in_no_other_cases_way(tmp_path: Path) -> None:
+    folder = sample_without("support", tmp_path)
+    text = (folder / "suite.yaml").read_text(encoding="utf-8")
+    (folder / "suite.yaml").write_text(text[: text.index("cases:")] + "cases: [policies.jsonl]\n", encoding="utf-8")
+    alone, together = run(folder, "--json"), run(folder, "--repeat", 3, "--workers", 4, "--json")
+    passed = [result.passed for result in results(alone)]
+    assert any(passed)
+    assert [result.error for result in results(together)] == [""] * 3 * len(passed)
+    assert [result.passed for result in results(together)] == passed * 3
+
+
 def test_a_server_is_not_given_cases_that_it_cannot_answer(tmp_path: Path) -> None:
     with served(tmp_path / "served") as url:
         key = tmp_path / "served" / "keys" / f"{TENANT}.jwk"

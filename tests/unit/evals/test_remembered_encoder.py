@@ -70,3 +70,16 @@ def test_questions_are_always_encoded(tmp_path: Path) -> None:
     assert np.array_equal(remembered.encode_query("q"), inner.encode_query("q"))
     assert (remembered.fingerprint, remembered.dimensions) == ("model-1", 8)
     assert remembered.encode([]).shape == (0, 8)
+
+
+def test_a_resting_one_gives_texts_to_the_model_as_they_come_and_remembers_nothing(tmp_path: Path) -> None:
+    model = CountingEncoder()
+    encoder = RememberedEncoder(model, tmp_path)
+    encoder.encode(["a", "b"])
+    encoder.rest()
+    for _ in range(2):
+        encoder.encode(["b", "longer than b", "a"])
+    assert model.texts == ["a", "b", *["b", "longer than b", "a"] * 2]
+    again = CountingEncoder()
+    RememberedEncoder(again, tmp_path).encode(["longer than b"])
+    assert again.texts == ["longer than b"]
