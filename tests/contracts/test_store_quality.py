@@ -1,10 +1,18 @@
 """What every store promises about viewers' words, live samples, and finding things by their trace."""
 
+import json
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import bindparam, create_engine, text
 
+from surefoot.adapters.sql.engine import parse_url
+from surefoot.adapters.sql.schema.columns import UtcDateTime
+from surefoot.adapters.sql.store import SqlStore
 from surefoot.core.errors import Conflict
 from surefoot.domain.feedback import LiveSample, Opinion
 from surefoot.ports import Store
@@ -97,3 +105,23 @@ def test_audit_rows_and_events_are_found_by_what_they_are_about(store: Store) ->
         assert [row.seq for row in work.audit.about(ACME, ["run_1", "run_9"])] == [1, 3]
         assert [row.event_id for row in work.events.about(ACME, ["run_1", "run_2"])] == ["evt_a", "evt_b", "evt_c"]
         assert work.audit.about(ACME, []) == [] == work.events.about(ACME, [])
+
+
+def test_replies_recorded_before_there_was_a_column_for_it_are_found_by_their_trace(empty_database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "surefoot.adapters.sql:migrations")
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(parse_url(empty_database_url))
+    # A record may hold what a database's own JSON functions refuse.
+    odd = json.dumps({"question": "\ud83d \u0000", "trace_id": "trace-1"})
+    rows = [{"r": "ans_1", "record": odd}, {"r": "ans_2", "record": json.dumps({"question": "?"})}]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        into = "INSERT INTO replies (tenant_id, reply_id, asked_at, viewer_hash, record) VALUES ('acme', :r, :at, 'v', :record)"
+        connection.execute(text(into).bindparams(bindparam("at", NOW, UtcDateTime())), rows)
+    engine.dispose()
+    with closing(SqlStore(empty_database_url)) as store:
+        store.migrate()
+        assert [row["trace_id"] for row in store.replies.by_trace(ACME, "trace-1", limit=9)] == ["trace-1"]
+        assert store.replies.get(ACME, "ans_2") == {"question": "?"}
