@@ -192,7 +192,10 @@ def _conducted(sittings: Sequence[Sitting], wanted: _Run) -> StoredRun:
                 run_cases(sittings, writer, finished=finished, repeat=wanted.repeat, workers=wanted.workers, progress=tell)
         except KeyboardInterrupt:
             progress_console.print(
-                f"Interrupted; go on with the same command and --resume {manifest.run_id}", markup=False, highlight=False
+                f"Interrupted; go on with the same command and --resume {manifest.run_id}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
             )
             raise typer.Exit(EXIT_INTERRUPTED) from None
         return writer.finish(clock.now())
