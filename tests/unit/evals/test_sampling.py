@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from tests.api.world import ACME, NOW, World, world
 
 from surefoot.assistant.groundedness import Support
 from surefoot.domain.feedback import LiveSample, Opinion
@@ -11,7 +12,6 @@ from surefoot.domain.identity import EVERYONE, Viewer
 from surefoot.evals.results import CaseResult
 from surefoot.evals.sampling import Scorer, drawn
 from surefoot.retrieval.freshness import FreshnessRule
-from tests.api.world import ACME, NOW, World, world
 
 QUESTION = "How many business days until refunds reach the card?"
 AGREES = Viewer(ACME, "ada", frozenset({EVERYONE}), context=(("consent", "quality_improvement"),))
@@ -46,6 +46,16 @@ def test_a_passage_that_has_changed_since_is_not_fresh(keeping: World) -> None:
     keeping.put("refunds.md", "# Refunds\n\nRefunds reach the card within 9 business days.\n")
     result = score(keeping, samples(keeping)[0])
     assert (result.passed, result.measures["citation_freshness"]) == (False, 0.0)
+
+
+def test_a_quote_that_its_passage_does_not_hold_and_a_passage_that_is_too_old_are_not_fresh(keeping: World) -> None:
+    keeping.surefoot.ask.ask(AGREES, QUESTION)
+    (sample,) = samples(keeping)
+    assert score(keeping, sample, FreshnessRule(max_age_days=1)).measures["citation_freshness"] == 0.0
+    (claim,) = sample.record["claims"]  # type: ignore[misc]
+    altered = {**claim, "citations": [{**place, "quote": "within 6 business days"} for place in claim["citations"]]}
+    wrong = LiveSample(sample.reply_id, "", NOW, NOW, {**sample.record, "claims": [altered]})
+    assert score(keeping, wrong).measures["citation_freshness"] == 0.0
 
 
 def test_a_claim_that_its_quote_does_not_carry_fails(keeping: World) -> None:
