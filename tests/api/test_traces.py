@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from surefoot.core.tracing import note_trace
+from surefoot.domain.identity import EVERYONE, Viewer
+from surefoot.domain.playbooks import Playbook, PlaybookStep
 from tests.api.world import ACME, GLOBEX, World
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -96,3 +99,16 @@ def test_another_tenants_trace_and_one_that_never_was_are_the_same(fresh: World)
     ]
     assert [each.status_code for each in answers] == [404, 404]
     assert answers[0].content == answers[1].content
+
+
+def test_a_playbook_its_steps_and_its_undo_are_in_the_trace_of_its_call(fresh: World) -> None:
+    viewer = Viewer(ACME, "usr_nora01", frozenset({EVERYONE}))
+    step = PlaybookStep("pin_shortcut", {"user_id": "usr_nora01", "page": "payouts"})
+    note_trace(trace_id=TRACE)
+    playbooks = fresh.surefoot.actions.playbooks
+    parent = playbooks.preview(viewer, Playbook("pins", (step,)), "key-1").parent
+    note_trace(trace_id="another-call")
+    playbooks.apply(viewer, parent.run_id, deliver=fresh.surefoot.actions.worker.deliver)
+    playbooks.undo(viewer, parent.run_id, key="key-2", deliver=fresh.surefoot.actions.worker.deliver)
+    kinds = sorted((each["kind"], each["action"]) for each in trace(fresh)["action"])
+    assert kinds == [(kind, name) for kind in ("apply", "undo") for name in ("pin_shortcut", "playbook.pins")]

@@ -13,6 +13,7 @@ from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_before
 from surefoot.actions.viewing import REPLANNED, spec_of
 from surefoot.core.errors import NotFound, PlanStale, RunInProgress, RunNotAllowed
+from surefoot.core.tracing import note_trace
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Run, RunKind, RunState
 
@@ -46,6 +47,8 @@ class Worker:
             if run is None:
                 return False
             work.commit()
+        note_trace(trace_id=run.trace_id)
+        note_trace(tenant=tenant, surface=run.surface)
         self._parts.at("leased")
         if run.action.startswith(PREFIX):
             self._playbooks.advance(tenant, run)

@@ -32,6 +32,7 @@ from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import is_admin, is_approver, seen, spec_of
 from surefoot.core.errors import InvalidAction, InvalidInput, NotFound, PlanStale, RunNotAllowed, SurefootError
 from surefoot.core.ids import new_id
+from surefoot.core.tracing import traced
 from surefoot.domain.actions import Env, Json, UndoMode
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.canonical import canonical_hash
@@ -136,7 +137,8 @@ class Playbooks:
         if receipt.undo_until is None or self._parts.clock.now() >= receipt.undo_until:
             raise RunNotAllowed(f"Not every step of {parent_id!r} can be undone any more; undo those that can one by one.")
         draft = self._drafted(viewer, original.action, [dict(step) for step in steps_of(original)], original.env, key)
-        draft = replace(draft, kind=RunKind.UNDO, reverses=parent_id, action_version=original.action_version)
+        draft = replace(draft, kind=RunKind.UNDO, reverses=parent_id, trace_id=original.trace_id)
+        draft = replace(draft, action_version=original.action_version)
         claim = self._planner.claim(tenant, replace(draft, schema_hash=original.schema_hash))
         if claim.is_open:
             self._plan_undo(viewer, claim.run, original)
@@ -229,6 +231,7 @@ class Playbooks:
             state=RunState.PROPOSED,
             created_at=now,
             deadline=now + _TO_AGREE,
+            trace_id=traced().trace_id,
         )
 
     def _plan(self, tenant: TenantId, parent: Run) -> None:

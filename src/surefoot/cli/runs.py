@@ -308,6 +308,8 @@ def print_run(view: RunView) -> None:
     """The run for a person: what it is, what it changes, who spoke, what comes next."""
     run, plan = view.run, view.plan
     print_line(f"{run.run_id}: {run.kind} {run.action} ({run.env}) is {run.state}, wanted by {run.maker}")
+    if run.trace_id:
+        print_line(f"  trace {run.trace_id}")
     if plan is not None:
         _print_plan(plan)
     for cap in view.caps:
