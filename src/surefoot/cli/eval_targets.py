@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +18,7 @@ from surefoot.cli.context import loaded
 from surefoot.cli.ingest import ingest_path
 from surefoot.cli.models import policy_of_model
 from surefoot.cli.scratch import TENANT, default_cache, evidence_facts, open_to_everyone, scratch
-from surefoot.core.clock import SystemClock
+from surefoot.core.clock import Clock, ShiftedClock, SystemClock
 from surefoot.core.errors import InvalidEvalSet, InvalidInput
 from surefoot.core.ids import digest
 from surefoot.domain.identity import EVERYONE, TenantId
@@ -99,12 +100,13 @@ def _by_name(people: Mapping[str, Person], token_of: Callable[[Person], str]) ->
 def _product(suite: Suite, wanted: Wanted, policy: ModelPolicy) -> Iterator[InProcess]:
     is_sample = suite.corpus.kind == "sample"
     tenant = SAMPLE_TENANT if is_sample else TENANT
+    clock = _clock(suite)
     with ExitStack() as stack:
-        more: dict[str, Any] = {}
+        more: dict[str, Any] = {"clock": clock}
         if is_sample:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="surefoot-eval-host-")))
-            host = stack.enter_context(sample_host(folder))
-            more = {"rules": host.rules, "hosts": host.hosts}
+            host = stack.enter_context(sample_host(folder, clock))
+            more |= {"rules": host.rules, "hosts": host.hosts}
         surefoot = stack.enter_context(
             scratch(wanted.cache or default_cache(), tenant=tenant, policy=policy, models=_models(wanted, policy), **more)
         )
@@ -123,9 +125,14 @@ def _product(suite: Suite, wanted: Wanted, policy: ModelPolicy) -> Iterator[InPr
                 store=surefoot.store,
                 clock=surefoot.clock,
                 weigh=_weigh(surefoot),
-                about=_about(surefoot, wanted),
+                about={**_about(surefoot, wanted), "as_of": None if suite.as_of is None else suite.as_of.isoformat()},
             )
         )
+
+
+def _clock(suite: Suite) -> Clock:
+    """The day that the suite is of, from its noon on; else the machine's own time."""
+    return SystemClock() if suite.as_of is None else ShiftedClock(datetime.combine(suite.as_of, time(12), UTC))
 
 
 def _models(wanted: Wanted, policy: ModelPolicy) -> dict[str, LanguageModel] | None:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.context import loaded, progress_console
 from surefoot.cli.ingest import ingest_path
+from surefoot.core.clock import Clock
 from surefoot.core.errors import InvalidEvalSet
 from surefoot.domain.action_rules import NO_RULES, ActionRules
 from surefoot.domain.identity import EVERYONE, TenantId, Viewer
@@ -114,6 +115,7 @@ def scratch(
     models: Mapping[str, LanguageModel] | None = None,
     rules: ActionRules = NO_RULES,
     hosts: Mapping[str, HostApp] | None = None,
+    clock: Clock | None = None,
     **overrides: Any,
 ) -> Iterator[Surefoot]:
     """A started product with an empty tenant in a temporary folder. It asks the models of `policy` alone: what models.toml
@@ -121,9 +123,10 @@ def scratch(
     """
     with TemporaryDirectory(prefix="surefoot-eval-") as folder:
         settings = loaded(data_dir=Path(folder), database_url="", **overrides).settings
-        plain = build(settings, policy=NO_MODELS, rules=NO_RULES)
+        plain = build(settings, clock, policy=NO_MODELS, rules=NO_RULES)
         surefoot = build(
             settings,
+            clock,
             store=plain.store,
             encoder=RememberedEncoder(plain.encoder, cache),
             policy=policy,

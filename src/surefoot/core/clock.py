@@ -20,6 +20,16 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+class ShiftedClock:
+    """A clock that was set to `start` when it was made and has gone as fast as the machine's own since."""
+
+    def __init__(self, start: datetime) -> None:
+        self._ahead = start - datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._ahead
+
+
 @dataclass(slots=True)
 class FixedClock:
     """A clock that stands still until it is told to move."""

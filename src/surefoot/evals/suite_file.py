@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -77,6 +78,9 @@ class SuiteFile(_Part):
     corpus: CorpusFile
     cases: Annotated[tuple[Text | Adapted, ...], Field(min_length=1)]
     gates: Text | None = None
+    as_of: date | None = Field(
+        default=None, description="The day on which the cases are asked, so that what is stale stays so; default: today."
+    )
 
 
 class SuiteText:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -65,6 +66,7 @@ class Suite:
     cases: tuple[Case, ...]
     gates: Path | None
     fingerprint: str
+    as_of: date | None = None
 
     @property
     def tasks(self) -> frozenset[str]:
@@ -126,6 +128,7 @@ def load_suite(folder: Path, environ: Mapping[str, str]) -> Suite:
         people=people,
         cases=cases,
         gates=gates,
+        as_of=file.as_of,
         fingerprint=_fingerprint(text, cases, people, corpus),
     )
 
