@@ -113,6 +113,11 @@ def resource_ids(spec: ActionSpec, arguments: Arguments) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{path.wanted[0]}:{text}" for path, text in found))
 
 
+def regions(spec: ActionSpec, arguments: Arguments) -> frozenset[str]:
+    """Every region that the arguments name by `x-region`: where the data would go, or is said to be."""
+    return frozenset(text for _, text in _annotated(arguments, spec.schema, "x-region", ()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Annotation:
     steps: tuple[str | int, ...]

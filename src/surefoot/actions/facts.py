@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, tzinfo
 
-from surefoot.actions.arguments import cap_keys, resource_ids
+from surefoot.actions.arguments import cap_keys, regions, resource_ids
 from surefoot.actions.windows import Hours, opens_at, quiet_until, window_start
 from surefoot.domain.action_rules import ActionRules, TenantRules, WeekHours
 from surefoot.domain.actions import ActionSpec, AutonomyLevel, Json
@@ -48,7 +48,7 @@ class ActionFacts:
             "in_change_window": _is_open(rules, now),
             "incident_open": rules.incident_open,
             "needs_residency": gates.residency,
-            "is_resident": self._is_resident(rules, spec),
+            "is_resident": self._is_resident(rules, spec, run),
             "min_citations": gates.min_citations,
             "max_evidence_age_days": _PLENTY if gates.max_evidence_age is None else gates.max_evidence_age // _DAY,
             "discount_basis_points": _basis_points(run.arguments.get(_DISCOUNT, 0)),
@@ -88,9 +88,11 @@ class ActionFacts:
             facts["evidence_age_days"] = max(((now - moment) // _DAY for moment in known), default=0)
         return facts
 
-    def _is_resident(self, rules: TenantRules, spec: ActionSpec) -> bool:
+    def _is_resident(self, rules: TenantRules, spec: ActionSpec, run: Run) -> bool:
+        """Whether the host, and every region that the arguments name, is the tenant's own; a tenant without one minds none."""
         host = self._rules.hosts.get(spec.connector.ref)
-        return not rules.region or (host is not None and host.region == rules.region)
+        stays = host is not None and host.region == rules.region and regions(spec, run.arguments) <= {rules.region}
+        return not rules.region or stays
 
 
 class RuleCalendar:

@@ -26,7 +26,7 @@ ASSERTIONS = frozenset(
     | {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 )
 ANNOTATIONS = frozenset({"title", "description", "default", "examples", "deprecated", "$comment"})
-OURS = frozenset({"x-normalize", "x-resource", "x-context"})
+OURS = frozenset({"x-normalize", "x-resource", "x-context", "x-region"})
 KEYWORDS = ASSERTIONS | ANNOTATIONS | OURS | frozenset({"$schema", "$ref", *ONE, *LIST, *NAMED})
 
 MAX_PATTERNS = 64
@@ -220,6 +220,8 @@ class _Walk:
                 self._add(f"{at}.x-normalize", "is utc-minute, which needs the format date-time beside it")
         if "x-resource" in schema and not _is_plain_name(schema["x-resource"]):
             self._add(f"{at}.x-resource", "must name a kind of resource with a-z, 0-9 and _")
+        if "x-region" in schema and schema["x-region"] is not True:
+            self._add(f"{at}.x-region", "must be true, or be left out")
         if "x-context" in schema:
             if depth != 1:
                 self._add(f"{at}.x-context", "may stand only on an argument itself, not inside one")

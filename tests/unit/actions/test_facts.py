@@ -137,6 +137,15 @@ def test_a_tenant_with_a_region_lets_data_go_only_to_hosts_that_state_it(world: 
     assert facts_in(world, replace(ALL_DAY, region="us"))["is_resident"] is False
 
 
+def test_arguments_that_name_another_region_are_no_way_around_residency(world: World) -> None:
+    rules = replace(ALL_DAY, region="eu")
+    run = run_of("connect_integration")
+    for region, stays in (("eu", True), ("us", False), ("au", False)):
+        named = replace(run, arguments={**run.arguments, "data_region": region})
+        assert facts_in(world, rules, run=named)["is_resident"] is stays, region
+        assert facts_in(world, replace(rules, region=""), run=named)["is_resident"] is True, "no region is minded"
+
+
 def test_budget_holdout_and_autonomy_are_told(world: World) -> None:
     facts = facts_in(world, replace(ALL_DAY, holdouts=frozenset({"ann"})), share=0.999)
     assert (facts["budget_percent"], facts["in_holdout"], facts["autonomy"]) == (99, True, 1)
