@@ -37,7 +37,7 @@ function newTurn(question) {
     askAgain: () => pick(question),
     pick,
     judge: (replyId) => feedbackBar(asker, replyId, say),
-    prepare: doing && ((offer) => doing.prepare(offer)),
+    prepare: doing && ((offer, replyId) => doing.prepare(offer, replyId)),
   });
   byId("turns").append(turn.node);
   byId("renew").hidden = false;

@@ -81,14 +81,14 @@ export class Doing {
   }
 
   // The action that was offered beside an answer: previewed at once, or shown as a form for what only the person knows.
-  async prepare(offer) {
+  async prepare(offer, replyId = null) {
     byId("action").value = offer.action ?? offer.name;
     this.#choose();
     if (!this.form) return;
     this.form.fill(offer.arguments ?? {});
     byId("why").value = offer.reason ?? "";
     this.offered = offer.citations ?? null;
-    this.offeredBeside = offer.reply_id ?? null;
+    this.offeredBeside = replyId;
     const open = this.form.firstOpen;
     byId("doing").scrollIntoView({ block: "nearest" });
     if (open) {
@@ -192,7 +192,7 @@ export class Doing {
 
 // Buttons for what the reply offers to do; a reply without offers has none.
 export function offerButtons(reply, press) {
-  return (reply.actions ?? []).map((offer) => element("li", [button(offer.title, {}, () => press({ ...offer, reply_id: reply.reply_id })), element("p", offer.reason ?? "", { class: "hint" })]));
+  return (reply.actions ?? []).map((offer) => element("li", [button(offer.title, {}, () => press(offer, reply.reply_id)), element("p", offer.reason ?? "", { class: "hint" })]));
 }
 
 // The passages that an answer stands on, each once.
