@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from surefoot.actions import applying, executing, planning, policing, settling
+from surefoot.actions import applying, delivering, planning, policing, settling
 from surefoot.actions.applying import has_quorum
 from surefoot.actions.policing import stage_of
 from surefoot.actions.service import Actions
@@ -63,6 +63,7 @@ FAULTS = (
     HostFault.REJECTED,
     HostFault.BUSY,
     HostFault.GARBAGE_AFTER,
+    HostFault.ACCEPTED,
 )
 STEPS = (
     "propose",
@@ -472,7 +473,7 @@ def _failures_are_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(parts, work, tenant, run, *, due_at, gives_up):  # type: ignore[no-untyped-def]
         return settling.failed(parts, work, tenant, run, "no answer")
 
-    monkeypatch.setattr(executing, "unknown", unknown)
+    monkeypatch.setattr(delivering, "unknown", unknown)
 
 
 def _queue_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -489,10 +490,12 @@ def _undos_ignore_etags(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _with_receipts(monkeypatch: pytest.MonkeyPatch, **changes: object) -> None:
-    def receipt_of(run, plan, spec, reply, now):  # type: ignore[no-untyped-def]
-        return replace(settling.receipt_of(run, plan, spec, reply, now), **changes)
+    right = settling.receipt_of
 
-    monkeypatch.setattr(executing, "receipt_of", receipt_of)
+    def receipt_of(run, plan, spec, reply, now):  # type: ignore[no-untyped-def]
+        return replace(right(run, plan, spec, reply, now), **changes)
+
+    monkeypatch.setattr(settling, "receipt_of", receipt_of)
 
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
