@@ -3,7 +3,7 @@ score, and the logistics that join its word with the features'.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from surefoot.assistant.scorecard import log_odds
 from surefoot.retrieval.rerank import is_settled, mixed
-from training.answerability import ANSWERABLE, IN_SCOPE, IN_SCOPE_KEPT, WEIGHTS
+from training.answerability import ANSWERABLE, CLAPNQ, IN_SCOPE, IN_SCOPE_KEPT, WEIGHTS
 from training.evidence_judging import AskedList, Claim
 from training.evidence_lists import RankedList
 from training.evidence_pairs import LABELS, ClaimPair
@@ -21,7 +21,9 @@ from training.evidence_scores import RawScores
 from training.fitting import Labels, Table
 
 WEIGHTS_TRIED = (0.0, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.4, 0.6, 1.0)
-MARGINS_TRIED = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 1.1)
+# A fused score is at most 1, so that no lead is as great as this.
+NEVER = 1.1
+MARGINS_TRIED = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, NEVER)
 # No kind of dev list may lose more than this by the mixture, nor the mean by an early exit.
 _MOST_LOST, _LOST_BY_EXIT = 0.003, 0.002
 _L2 = 3.0
@@ -59,21 +61,23 @@ def fit_mixture(kinds: Mapping[str, Sequence[RankedList]], scores: RawScores, *,
     tried: dict[str, Any] = {}
     best = (0.0, 0.0)
     for weight in WEIGHTS_TRIED:
-        mixture = Mixture(temperature, weight, top, 9.0)
+        mixture = Mixture(temperature, weight, top, NEVER)
         gains = {kind: float(ndcg_of(lists, scores, mixture).mean()) - before[kind] for kind, lists in kinds.items()}
         tried[str(weight)] = {kind: round(gain, 4) for kind, gain in gains.items()}
         mean = float(np.mean(list(gains.values())))
         if min(gains.values()) >= -_MOST_LOST and mean > best[0]:
             best = (mean, weight)
-    chosen = Mixture(temperature, best[1], top, 9.0)
-    full = np.mean([ndcg_of(lists, scores, chosen).mean() for lists in kinds.values()])
-    margin = 9.0
-    for tried_margin in MARGINS_TRIED:
-        mixture = Mixture(temperature, best[1], top, tried_margin)
-        if np.mean([ndcg_of(lists, scores, mixture).mean() for lists in kinds.values()]) >= full - _LOST_BY_EXIT:
-            margin = tried_margin
-            break
-    return Mixture(temperature, best[1], top, margin), {"before": before, "gains": tried}
+    return Mixture(temperature, best[1], top, NEVER), {"before": before, "gains": tried}
+
+
+def margins_without_loss(kinds: Mapping[str, Sequence[RankedList]], scores: RawScores, mixture: Mixture) -> list[float]:
+    """The leads, least first, at which the mean nDCG@10 of the kinds is hardly less than without an early exit."""
+
+    def mean(margin: float) -> float:
+        return float(np.mean([ndcg_of(lists, scores, replace(mixture, margin=margin)).mean() for lists in kinds.values()]))
+
+    full = mean(NEVER)
+    return [margin for margin in MARGINS_TRIED if mean(margin) >= full - _LOST_BY_EXIT]
 
 
 def _choice_temperature(lists: Sequence[RankedList], scores: RawScores, top: int) -> float:
@@ -138,10 +142,10 @@ def odds(values: Sequence[float] | Table) -> Table:
     return np.array([log_odds(float(value)) for value in values])
 
 
-def answer_temperature(asked: Sequence[AskedList], scores: RawScores) -> float:
+def answer_temperature(asked: Sequence[AskedList], scores: RawScores, top: int) -> float:
     """The temperature at which `answers` of a passage is the chance that it is gold; weighed so that gold is a third."""
-    pairs = [(one.question, text) for one in asked for text in one.texts]
-    logit, gold = scores.of(pairs)[:, 1], np.array([found for one in asked for found in one.gold])
+    pairs = [(one.question, text) for one in asked for text in one.texts[:top]]
+    logit, gold = scores.of(pairs)[:, 1], np.array([found for one in asked for found in one.gold[:top]])
     weight = np.where(gold, 0.5 / gold.sum(), 1.0 / (~gold).sum())
 
     def loss(point: Table) -> float:
@@ -197,21 +201,24 @@ def fit_answers(asked: Sequence[AskedList], scores: RawScores, mixture: Mixture,
     answerable = np.array([one.condition in ANSWERABLE for one in asked])
     in_scope = np.array([one.condition in IN_SCOPE for one in asked])
     weights = np.array([WEIGHTS[one.condition] for one in asked])
-    temperature = answer_temperature([one for one in asked if one.condition in ANSWERABLE], scores)
+    temperature = answer_temperature([one for one in asked if one.condition in ANSWERABLE], scores, mixture.top)
     own_answer, own_scope = (np.array([getattr(one, name) for one in asked]) for name in ("answerable", "in_scope"))
     answers = answer_table(asked, own_answer, scores, temperature, mixture)
     scopes = answer_table(asked, own_scope, scores, temperature, mixture)
     line = fit_line_of(answers[in_scope], answerable[in_scope], ANSWER_NAMES, (1, 1, 1), weights[in_scope])
-    scope = fit_line_of(scopes, in_scope, ANSWER_NAMES, (1, 1, 1), weights)
+    # A question of CLAPNQ comes with the one passage found for it: there is no scope to judge.
+    docs = np.array([one.site != CLAPNQ for one in asked])
+    scope = fit_line_of(scopes[docs], in_scope[docs], ANSWER_NAMES, (1, 1, 1), weights[docs])
     sure = line.probability(answers) * scope.probability(scopes)
-    share = float((own_answer * own_scope >= threshold)[answerable].mean())
+    told = answerable & docs
+    share = float((own_answer * own_scope >= threshold)[told].mean())
     return AnswerLines(
         temperature,
         line,
         scope,
         fit_source([one for one in asked if one.condition in ANSWERABLE], scores, temperature, mixture),
-        float(np.quantile(sure[answerable], 1 - share)),
-        float(np.quantile(scope.probability(scopes)[answerable], 1 - IN_SCOPE_KEPT)),
+        float(np.quantile(sure[told], 1 - share)),
+        float(np.quantile(scope.probability(scopes)[told], 1 - IN_SCOPE_KEPT)),
     )
 
 

@@ -34,8 +34,8 @@ from training.evidence_edits import falsified, kept
 from training.evidence_groups import clapnq_is_for_training, is_prose
 from training.evidence_lists import RankedList, heading_questions, ranked_list, sentence_questions
 from training.evidence_set import DEV_SITES
-from training.scifact import CHOOSING, JUDGING, fold_of, is_for_training
-from training.support import NAME, Pair, begin, halueval, scifact
+from training.scifact import CHOOSING, JUDGING, fold_of
+from training.support import FOLDS, NAME, Pair, begin, halueval, scifact
 
 TENANTS = ("flagsmith", "segment")
 _READ = 10
@@ -202,14 +202,25 @@ def _claims(data: Path, encoder: Encoder) -> Iterator[Claim]:
 
     pairs: list[Pair] = [*scifact(data), *begin(data), *halueval(data)]
     for pair in pairs:
-        if pair.held_out or (pair.source == "scifact" and not is_for_training(pair.group)):
-            use = "judging" if pair.held_out else "choosing"
+        use = claim_use(pair)
+        if use != "training":
             yield claim(pair.source, pair.source, use, pair.claim, pair.evidence, pair.supported)
     for name in (*TENANTS, *DEV_SITES):
         folder = data if name in TENANTS else data / "train_docs"
         path = folder / f"{name}{'_docs' if name in TENANTS else ''}.sections.jsonl.gz"
         for kind, said, text, supported in edited(path, limit=_EDITED_SENTENCES, seed=31):
             yield claim("edits", kind, "judging" if name in TENANTS else "choosing", said, (text,), supported)
+
+
+def claim_use(pair: Pair) -> str:
+    """`training`, `choosing` or `judging`: of what is held out, SciFact judges by one fold and chooses by another; of the
+    other sources, half of the groups held out choose.
+    """
+    if pair.source == "scifact":
+        return {JUDGING: "judging", CHOOSING: "choosing"}.get(fold_of(pair.group), "training")
+    if not pair.held_out:
+        return "training"
+    return "choosing" if sum(pair.group.encode()) // FOLDS % 2 else "judging"
 
 
 def edited(path: Path, *, limit: int, seed: int) -> Iterator[tuple[str, str, str, bool]]:

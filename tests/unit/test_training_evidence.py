@@ -11,7 +11,7 @@ from training.data import SiteIndex, load_site
 from training.evidence_edits import CONTRADICTED, falsified, kept
 from training.evidence_groups import Group, Wanted, _group, clapnq_is_for_training, is_prose, shown, site_groups
 from training.evidence_heads import AnswerLines, Line, Mixture, answer_table, fit_line_of, source_table, support_table
-from training.evidence_judging import AskedList, Claim
+from training.evidence_judging import AskedList, Claim, claim_use
 from training.evidence_lists import RankedList, ranked_list
 from training.evidence_pairs import edit_pairs
 from training.evidence_questions import heading_question, sentence_question
@@ -258,3 +258,16 @@ def test_loss_falls_as_the_gold_passage_and_the_right_label_rise() -> None:
     assert group_loss(good, [group]) < group_loss(flat, [group]) < group_loss(-good, [group])
     right, wrong = torch.tensor([[0, 0, -3.0, 3.0, 0]]), torch.tensor([[0, 0, 3.0, 0, 0]])
     assert pair_loss(right, [either]) < pair_loss(wrong, [either])
+
+
+def test_what_chooses_and_what_judges_never_trained() -> None:
+    pairs = [
+        Pair(source, f"{source}-{number}", "claim", ("evidence",), supported=True)
+        for source in ("scifact", "begin", "halueval")
+        for number in range(200)
+    ]
+    uses = {use: [pair for pair in pairs if claim_use(pair) == use] for use in ("training", "choosing", "judging")}
+    assert all(uses.values())
+    assert not any(pair.held_out for pair in uses["training"])
+    assert all(pair.held_out for pair in uses["judging"])
+    assert all(is_for_training(pair.group) == (claim_use(pair) == "training") for pair in pairs if pair.source == "scifact")
