@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import sqrt
 
 from surefoot.actions.policing import asker_before
 from surefoot.domain.runs import DecisionRecord, Run, RunKind, RunState, Stage
+from surefoot.domain.score_interval import score_interval
 
 # Below so many pairs there is no parity, whatever they say.
 MIN_PAIRS = 50
-_Z_95 = 1.959964
 _DONE = frozenset({RunState.APPLIED, RunState.FINAL})
 # A person said no, or nothing in time: the machine alone would have done it all the same.
 _LEFT = frozenset({RunState.REJECTED, RunState.CANCELLED, RunState.EXPIRED, RunState.UNDONE})
@@ -40,12 +39,12 @@ class Parity:
     @property
     def low(self) -> float:
         """The lower end of the share's 95 % interval; 0 without pairs."""
-        return _score_interval(self.as_proposed, self.pairs)[0]
+        return self._interval()[0]
 
     @property
     def high(self) -> float:
         """The upper end of the share's 95 % interval; 1 without pairs."""
-        return _score_interval(self.as_proposed, self.pairs)[1]
+        return self._interval()[1]
 
     def is_shown(self, least: float) -> bool:
         """Whether people surely do at least this share as proposed."""
@@ -54,6 +53,9 @@ class Parity:
     def is_lost(self, least: float) -> bool:
         """Whether people surely do less than this share as proposed."""
         return self.pairs >= MIN_PAIRS and self.high < least
+
+    def _interval(self) -> tuple[float, float]:
+        return score_interval(self.as_proposed / self.pairs, self.pairs) if self.pairs else (0.0, 1.0)
 
 
 def parity_of(runs: Sequence[Run], decisions: Mapping[str, Sequence[DecisionRecord]]) -> Parity:
@@ -83,13 +85,3 @@ def _word(run: Run, own: Iterable[Run], decisions: Sequence[DecisionRecord]) -> 
 def _pressed_by_agent(run: Run, decisions: Sequence[DecisionRecord]) -> bool:
     presses = [record for record in decisions if record.stage is Stage.APPLY]
     return bool(presses) and asker_before(presses[-1:], run).is_agent
-
-
-def _score_interval(successes: int, n: int) -> tuple[float, float]:
-    """The score interval of a share (Wilson, JASA 1927); from 0 to 1 when nothing is known."""
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = successes / n, _Z_95**2
-    middle = share + z2 / (2 * n)
-    spread = _Z_95 * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return (middle - spread) / (1 + z2 / n), (middle + spread) / (1 + z2 / n)

@@ -82,6 +82,7 @@ def approve(
     digest: DigestOption,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
@@ -92,7 +93,7 @@ def approve(
     def step(surefoot: Surefoot, viewer: Viewer) -> PlaybookView:
         return surefoot.actions.playbooks.approve(viewer, run, digest, note)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("reject")
@@ -101,6 +102,7 @@ def reject(
     digest: DigestOption,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
@@ -111,7 +113,7 @@ def reject(
     def step(surefoot: Surefoot, viewer: Viewer) -> PlaybookView:
         return surefoot.actions.playbooks.reject(viewer, run, digest, note)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("apply")
@@ -119,6 +121,7 @@ def apply(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -128,7 +131,7 @@ def apply(
     def step(surefoot: Surefoot, viewer: Viewer) -> PlaybookView:
         return surefoot.actions.playbooks.apply(viewer, run, deliver=surefoot.actions.worker.deliver)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("undo")
@@ -137,6 +140,7 @@ def undo(
     preview: Annotated[bool, typer.Option("--preview", help="Only show what would be put back.")] = False,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -148,7 +152,7 @@ def undo(
             return surefoot.actions.playbooks.preview_undo(viewer, run)
         return surefoot.actions.playbooks.undo(viewer, run, deliver=surefoot.actions.worker.deliver)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("cancel")
@@ -156,6 +160,7 @@ def cancel(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     note: NoteOption = "",
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
@@ -166,7 +171,7 @@ def cancel(
     def step(surefoot: Surefoot, viewer: Viewer) -> PlaybookView:
         return surefoot.actions.playbooks.cancel(viewer, run, note)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 @app.command("show")
@@ -174,6 +179,7 @@ def show(
     run: RunArgument,
     user: AsOption = "cli",
     principal: PrincipalsOption = None,
+    context: ContextOption = None,
     tenant: TenantOption = None,
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
@@ -183,7 +189,7 @@ def show(
     def step(surefoot: Surefoot, viewer: Viewer) -> PlaybookView:
         return surefoot.actions.playbooks.show(viewer, run)
 
-    _press(step, Who(user, principal), tenant, data_dir, as_json)
+    _press(step, Who(user, principal, context), tenant, data_dir, as_json)
 
 
 def print_playbook(view: PlaybookView) -> None:

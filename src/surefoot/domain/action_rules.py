@@ -31,9 +31,9 @@ class HostAddress:
 @dataclass(frozen=True, slots=True)
 class TenantRules:
     """One tenant's conditions. `consents` are the purposes that its people have agreed to; without one named here, an action
-    that needs it is denied. `holdouts` are user ids that are shown nothing. Whoever has one of the roles
-    `acts_for_others` may act on people and accounts that are not their own; nobody else may. A tenant with a `region` lets data go only to
-    hosts that state the same.
+    that needs it is denied. `holdouts` are user ids that are shown nothing. Whoever has one of the roles `acts_for_others` may
+    act on people and accounts that are not their own; nobody else may. A tenant with a `region` lets data go only to hosts
+    that state the same, and under arguments that name no other.
     """
 
     zone: tzinfo = UTC

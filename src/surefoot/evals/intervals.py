@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
+from surefoot.domain.score_interval import score_interval
 from surefoot.evals.metrics import Floats, auroc
 
 RESAMPLES = 2000
@@ -30,7 +30,7 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Estimate | None:
     if n == 0:
         return None
     share = successes / n
-    return Estimate(share, *_score_interval(share, n, level), n)
+    return Estimate(share, *score_interval(share, n, level=level), n)
 
 
 def clustered_wilson(hits: Floats, trials: Floats, *, level: float = 0.95) -> Estimate | None:
@@ -45,7 +45,7 @@ def clustered_wilson(hits: Floats, trials: Floats, *, level: float = 0.95) -> Es
     if not len(trials):
         return None
     share = float(hits.sum() / trials.sum())
-    return Estimate(share, *_score_interval(share, _worth(hits, trials, share), level), len(trials))
+    return Estimate(share, *score_interval(share, _worth(hits, trials, share), level=level), len(trials))
 
 
 def clustered_quantile(
@@ -61,7 +61,7 @@ def clustered_quantile(
     below = (values <= np.quantile(values, share)).astype(float)
     hits, trials = np.bincount(case, below).astype(np.float64), np.bincount(case).astype(np.float64)
     worth = _worth(hits[trials > 0], trials[trials > 0], float(below.mean()))
-    low, high = np.quantile(values, _score_interval(share, worth, level))
+    low, high = np.quantile(values, score_interval(share, worth, level=level))
     return float(low), float(high)
 
 
@@ -74,14 +74,6 @@ def _worth(hits: Floats, trials: Floats, share: float) -> float:
         return cases
     between = cases / (cases - 1) * float(((hits - share * trials) ** 2).sum()) / n**2
     return n / max(1.0, between * n / (share * (1 - share)))
-
-
-def _score_interval(share: float, n: float, level: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * ((share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5)
-    # At 0 and at n the bound is exactly 0 or 1; rounding must not move it past the share itself.
-    return min(max(0.0, middle - half), share), max(min(1.0, middle + half), share)
 
 
 def bootstrap_mean(
