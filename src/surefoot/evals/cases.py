@@ -44,7 +44,8 @@ class AskCase(_Case):
 
 class RetrieveCase(_Case):
     """A question and the ids that must rank high: `level` says whether they are sections (`page#anchor`) or whole pages.
-    `exclude` are pages that are no answer, such as the one that the question was taken from.
+    `exclude` are pages that are no answer, such as the one that the question was taken from; `hidden_uris` are pages that this
+    viewer may not read and that must not be found at all.
     """
 
     task: Literal["retrieve"] = "retrieve"
@@ -53,6 +54,7 @@ class RetrieveCase(_Case):
     level: Literal["section", "page"]
     gold: Annotated[tuple[Text, ...], Field(min_length=1)]
     exclude: tuple[Text, ...] = ()
+    hidden_uris: tuple[Text, ...] = ()
 
 
 class SupportCase(_Case):

@@ -53,7 +53,7 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "shows_facts": _truth(_UP, "an answer shows every expected fact"),
     "same_reason": _truth(_UP, "the outcome is the expected one, reason included"),
     "corrects": _truth(_UP, "an answer corrects the question's false premise"),
-    "leaked": _truth(_DOWN, "a document was cited that this viewer may not read"),
+    "leaked": _truth(_DOWN, "a document was cited or found that this viewer may not read"),
     "uncited": _truth(_DOWN, "an answer holds a claim without a citation"),
     "altered_quote": _truth(_DOWN, "a quote is not the document's text"),
     "said_forbidden": _truth(_DOWN, "a string was shown that must not be"),

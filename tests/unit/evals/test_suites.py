@@ -184,5 +184,5 @@ def test_the_committed_schema_is_that_of_the_code(name: str, schema: dict[str, A
 
 def test_the_sample_suite_is_read_and_every_case_is_one_of_its_own() -> None:
     suite = load_suite(ROOT / "eval_sets" / "sample", {})
-    assert suite.tasks == {"ask", "act", "policy", "support"}
+    assert suite.tasks == {"ask", "act", "policy", "support", "retrieve"}
     assert len({case.id for case in suite.cases}) == len(suite.cases) >= 200

@@ -200,6 +200,16 @@ def test_gold_ranks_by_the_best_passage_of_its_section_without_excluded_pages() 
     assert run_retrieve(page, Saying(found=Found(passages, 3.0))).failures == ("No gold page is among the first 10.",)
 
 
+def test_a_page_that_the_viewer_may_not_read_must_not_be_found_at_any_rank() -> None:
+    passages = (*((f"/p{place}", f"/p{place}") for place in range(20)), ("/secret#1", "/secret"))
+    case = RetrieveCase(id="r", kind="k", why="t", viewer="nora", question="?", level="page", gold=("/p0",))
+    assert run_retrieve(case, Saying(found=Found(passages, 3.0))).measures["leaked"] is None
+    hiding = case.model_copy(update={"hidden_uris": ("/secret",)})
+    outcome = run_retrieve(hiding, Saying(found=Found(passages, 3.0)))
+    assert (outcome.measures["leaked"], outcome.failures) == (True, ("It finds /secret, which nora may not read.",))
+    assert run_retrieve(hiding, Saying(found=Found(passages[:-1], 3.0))).measures["leaked"] is False
+
+
 @pytest.mark.parametrize(("score", "supported", "passed"), [(0.9, True, True), (0.4, True, False), (0.9, False, False)])
 def test_support_passes_when_it_is_decided_as_labelled(score: float, supported: bool, passed: bool) -> None:
     case = SupportCase(id="s", kind="k", why="t", claim="c", evidence=("e",), supported=supported)

@@ -11,11 +11,16 @@ K = 10
 
 
 def run_retrieve(case: RetrieveCase, target: Target) -> CaseOutcome:
-    """The gold's rank within the sections or pages found. It passes when any gold is among the first ten."""
+    """The gold's rank within the sections or pages found. It passes when any gold is among the first ten and nothing is found
+    that the viewer may not read.
+    """
     found = target.retrieve(case.viewer, case.question, limit=DEPTH)
     ranked = ranking(case, found)
     gold = frozenset(case.gold)
     recall = metrics.recall_at(ranked, gold, K)
+    leaked = sorted({page for _, page in found.passages} & set(case.hidden_uris))
+    failures = [f"It finds {page}, which {case.viewer} may not read." for page in leaked]
+    failures += [] if recall else [f"No gold {case.level} is among the first {K}."]
     return CaseOutcome(
         title=case.question,
         measures={
@@ -23,9 +28,10 @@ def run_retrieve(case: RetrieveCase, target: Target) -> CaseOutcome:
             "recall_at_10": recall,
             "mrr": metrics.reciprocal_rank(ranked, gold),
             "map": metrics.ranked_average_precision(ranked, gold),
+            "leaked": bool(leaked) if case.hidden_uris else None,
             "latency_ms": found.latency_ms,
         },
-        failures=() if recall else (f"No gold {case.level} is among the first {K}.",),
+        failures=tuple(failures),
         trace={"ranked": list(ranked), "gold": list(case.gold)},
     )
 
