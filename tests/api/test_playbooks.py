@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from surefoot.domain.identity import Viewer
+from surefoot.domain.verdicts import ACTIONS_SURFACE, GateResult, GateState, Verdict
 from tests.api.world import ACME, World, world
 
 ARGUMENTS = {"user_id": "usr_nora01", "account_id": "acc_fernhill1", "data_region": "eu"}
@@ -127,3 +128,32 @@ def test_a_cancelled_playbook_frees_its_steps(made: World) -> None:
     run_id = preview(made).json()["run"]["run_id"]
     assert press(made, run_id, "cancel").json()["outcome"] == "refused"
     assert preview(made, "key-2").json()["outcome"] == "previewed"
+
+
+def red_gate(made: World, *, is_red: bool) -> None:
+    """The evals say of actions that a blocking gate fails, or that all is well."""
+    state = GateState.FAILED if is_red else GateState.PASSED
+    result = GateResult("no-leaks", "leak", state, True, 0.0, False, 40, surfaces=(ACTIONS_SURFACE,))
+    named = f"vrd_{is_red}"
+    made.surefoot.verdicts.put(ACME, Verdict(named, "run_1", ("sample",), made.surefoot.clock.now(), (result,)), by="test")
+
+
+def test_while_a_gate_is_red_nothing_of_it_begins_and_it_begins_when_the_gate_is_green_again(made: World) -> None:
+    run_id = approved(made)
+    red_gate(made, is_red=True)
+    refused = press(made, run_id, "apply")
+    assert (refused.status_code, refused.json()["code"]) == (409, "gate_red")
+    shown = made.client.get(f"/v1/playbook-runs/{run_id}", headers=made.viewer()).json()
+    assert shown["run"]["state"] == "approved" and {tuple(step["red_gates"]) for step in shown["steps"]} == {("no-leaks",)}
+    red_gate(made, is_red=False)
+    assert press(made, run_id, "apply").json()["outcome"] == "applied"
+
+
+def test_whoever_approves_a_step_finds_its_playbook(made: World) -> None:
+    run_id = preview(made).json()["run"]["run_id"]
+    waiting = made.client.get("/v1/runs?state=awaiting_approval", headers=made.viewer("role:approver", user="boss")).json()[
+        "runs"
+    ]
+    assert {run["playbook"] for run in waiting} == {run_id}
+    own = made.client.get("/v1/runs", headers=made.viewer()).json()["runs"]
+    assert [run["playbook"] for run in own if run["run_id"] == run_id] == [""]

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from surefoot.core.errors import GateIsRed
 from surefoot.domain.identity import TenantId
-from surefoot.domain.runs import PolicyReason, Run, RunKind
+from surefoot.domain.runs import PolicyReason, Run, RunKind, RunState
 from surefoot.domain.verdicts import GateResult
 from surefoot.ports import UnitOfWork
 
 _REMEDY = "Nothing is applied until the evals pass again; simulating and undoing work as ever."
+_AHEAD = frozenset({RunState.SUGGESTED, RunState.PLANNED, RunState.AWAITING_APPROVAL, RunState.APPROVED, RunState.SCHEDULED})
 
 
 def red_gates(work: UnitOfWork, tenant: TenantId, run: Run) -> tuple[GateResult, ...]:
@@ -22,6 +23,11 @@ def red_gates_of(work: UnitOfWork, tenant: TenantId, action: str, surface: str =
     """Those for any run of this action that is offered on this surface, or on none."""
     verdict = work.verdicts.current(tenant)
     return () if verdict is None else verdict.red_gates_of_run(action, surface)
+
+
+def names_of_red(work: UnitOfWork, tenant: TenantId, run: Run) -> tuple[str, ...]:
+    """What the gates are called that keep this run from being applied now, each once; none of a run that is past that."""
+    return tuple(dict.fromkeys(gate.gate for gate in red_gates(work, tenant, run))) if run.state in _AHEAD else ()
 
 
 def names(gates: Sequence[GateResult]) -> str:

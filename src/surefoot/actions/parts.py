@@ -143,7 +143,8 @@ class CapCount:
 class RunView:
     """A run with its whole history. `steps` are those open to the viewer who looks: approve, reject, take_up, apply, undo,
     redo, cancel. `replayed` when the request was known and this is its stored answer; `successor` is the run that was planned
-    anew because this one had gone stale or its plan had expired while it was scheduled.
+    anew because this one had gone stale or its plan had expired while it was scheduled. `red_gates` are the gates of the evals
+    that keep it from being applied now.
     """
 
     run: Run
@@ -156,6 +157,7 @@ class RunView:
     steps: frozenset[str] = field(default=frozenset())
     replayed: bool = False
     successor: str = ""
+    red_gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

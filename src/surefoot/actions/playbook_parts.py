@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from surefoot.actions.gating import names_of_red
 from surefoot.actions.moves import STOPPABLE, SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts, RunView
 from surefoot.actions.policing import Asker
@@ -78,6 +79,11 @@ def is_playbook(run: Run) -> bool:
 def is_step(run: Run) -> bool:
     """Whether the run is a step of a playbook, which applies it in its turn."""
     return run.idem_scope.startswith(STEP_SCOPE)
+
+
+def parent_of(run: Run) -> str:
+    """The id of the playbook's run that this is a step of; empty for a run that stands by itself."""
+    return run.idem_scope.removeprefix(STEP_SCOPE) if is_step(run) else ""
 
 
 def scope_of(parent: Run) -> str:
@@ -198,6 +204,7 @@ def history_of(work: UnitOfWork, tenant: TenantId, run: Run) -> RunView:
         approvals=tuple(work.runs.approvals(tenant, run.run_id)),
         attempts=tuple(work.runs.attempts(tenant, run.run_id)),
         receipt=work.runs.receipt(tenant, run.run_id),
+        red_gates=names_of_red(work, tenant, run),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from surefoot.actions.applying import READY
 from surefoot.actions.approvals import Approvals
 from surefoot.actions.arguments import arguments_hash, validated
+from surefoot.actions.gating import red_gates, refusal
 from surefoot.actions.moves import STOPPABLE, again, found, moved
 from surefoot.actions.parts import ActionParts
 from surefoot.actions.planning import Claim, Planner
@@ -110,7 +111,7 @@ class Playbooks:
         """The playbook has begun, and cannot be cancelled any more; with `deliver` it went on here as far as it could. A second
         press does nothing new.
 
-        Raises RunNotAllowed, PlanStale (preview it again), NotFound.
+        Raises RunNotAllowed, PlanStale (preview it again), GateIsRed while a gate fails for one of its steps, NotFound.
         """
         tenant = viewer.tenant
         begun = again(lambda: self._begun(viewer, parent_id, plan_digest, waits=deliver is not None))
@@ -361,6 +362,8 @@ class Playbooks:
             for number, run in enumerate(runs_of(work, tenant, parent), 1):
                 if run.state not in READY and run.state is not RunState.EXPIRED:
                     raise PlanStale(f"Step {number} of playbook {parent_id!r} is {run.state} by now; preview it again.")
+                if red := red_gates(work, tenant, run):
+                    raise refusal(parent, red)
             if not work.runs.consume_plan(tenant, parent_id, now=now):
                 raise PlanStale(f"The plan of playbook {parent_id!r} is consumed or has expired; preview it again.")
             told: dict[str, Json] = {"plan_digest": plan.digest, "steps": len(steps_of(parent))}

@@ -1,6 +1,7 @@
 """What people see of runs: their own, those that wait for their approval, and administrators all of the tenant's."""
 
 from surefoot.actions.arguments import cap_keys
+from surefoot.actions.gating import names_of_red
 from surefoot.actions.moves import STOPPABLE, found
 from surefoot.actions.parts import ADMIN_ROLE, ActionParts, CapCount, RunPage, RunView
 from surefoot.actions.policing import roles_of
@@ -60,6 +61,7 @@ def view(parts: ActionParts, viewer: Viewer, run_id: str, *, replayed: bool = Fa
             steps=_steps(parts, viewer, run, receipt),
             replayed=replayed,
             successor="" if successor is None else successor.run_id,
+            red_gates=names_of_red(work, tenant, run),
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from surefoot.actions.parts import ADMIN_ROLE, RunPage, RunView
+from surefoot.actions.playbook_parts import parent_of
 from surefoot.actions.viewing import APPROVER_ROLE
 from surefoot.api.schemas.texts import Sent, Shown, without_nul
 from surefoot.domain.actions import ActionSpec, Env, Reversibility, Risk
@@ -38,6 +39,7 @@ _RUN: dict[str, JsonValue] = {
     "deadline": "2026-03-02T12:00:00Z",
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "surface": "help",
+    "playbook": "",
     "version": 2,
 }
 _VIEW: dict[str, JsonValue] = {
@@ -67,6 +69,7 @@ _VIEW: dict[str, JsonValue] = {
     "result": None,
     "replayed": False,
     "successor": "",
+    "red_gates": [],
 }
 
 
@@ -183,12 +186,13 @@ class ShownRun(Shown):
     deadline: datetime
     trace_id: str = Field(description="Joins it to the question that it was offered beside.")
     surface: str = Field(description="Where that question was asked; empty when it was offered beside none.")
+    playbook: str = Field(description="The run of the playbook that this is a step of; empty for none.")
     version: int
 
     @classmethod
     def of(cls, run: Run) -> "ShownRun":
-        own = set(cls.model_fields) - {"arguments", "citations"}
-        return cls(**{name: getattr(run, name) for name in own}, arguments=dict(run.arguments), citations=list(run.citations))
+        own = {name: getattr(run, name) for name in set(cls.model_fields) - {"arguments", "citations", "playbook"}}
+        return cls(**own, arguments=dict(run.arguments), citations=list(run.citations), playbook=parent_of(run))
 
 
 class ShownChange(Shown):
@@ -272,6 +276,7 @@ class ShownRunView(Shown):
     result: dict[str, Any] | None
     replayed: bool
     successor: str = Field(description="The run that was planned anew because this one had gone stale; empty for none.")
+    red_gates: list[str] = Field(description="Gates of the evals that fail and keep it from being applied now.")
 
     model_config = ConfigDict(json_schema_extra={"examples": [_VIEW]})
 
@@ -294,6 +299,7 @@ class ShownRunView(Shown):
             result=dict(receipt.result) if receipt else None,
             replayed=view.replayed,
             successor=view.successor,
+            red_gates=list(view.red_gates),
         )
 
 

@@ -29,6 +29,7 @@ _RUN: dict[str, JsonValue] = {
     "deadline": "2026-03-02T12:00:00Z",
     "trace_id": "",
     "surface": "",
+    "playbook": "",
     "version": 3,
 }
 _EXAMPLE: dict[str, JsonValue] = {
