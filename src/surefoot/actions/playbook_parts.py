@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from surefoot.actions.gating import names_of_red
 from surefoot.actions.moves import STOPPABLE, SYSTEM, again, found, moved, told
-from surefoot.actions.parts import ActionParts, RunView
+from surefoot.actions.parts import AGENT_ROLE, ActionParts, RunView
 from surefoot.actions.policing import Asker
 from surefoot.actions.viewing import REPLANNED
 from surefoot.domain.actions import Json
@@ -18,6 +18,7 @@ from surefoot.ports import UnitOfWork
 
 PREFIX = "playbook."
 STEP_SCOPE = "playbook-steps:"
+_UNDO_SCOPE = "playbook-undos:"
 MAX_STEPS = 20
 DONE = frozenset({RunState.APPLIED, RunState.FINAL})
 # May still have its effect, or has it: what is listed when somebody has to look.
@@ -99,13 +100,18 @@ def steps_of(parent: Run) -> list[Mapping[str, Json]]:
 
 
 def asker_of_parent(parent: Run) -> Asker:
-    """Who started the playbook, with the rights that they had then; every step is asked about in their name."""
-    return Asker(parent.maker, _names(parent, "roles"), own=_names(parent, "own"))
+    """Who started the playbook, with the rights that they had then; every step is asked about in their name. What an agent
+    previews is its own proposal until a person presses, and then theirs.
+    """
+    roles = _names(parent, "roles")
+    is_agent = AGENT_ROLE in roles and parent.state is RunState.PROPOSED
+    return Asker(parent.maker, roles if is_agent else roles - {AGENT_ROLE}, is_agent, _names(parent, "own"))
 
 
 def viewer_of_parent(tenant: TenantId, parent: Run) -> Viewer:
     """The same person, as who takes steps back."""
-    return Viewer(tenant, parent.maker, frozenset(Principal(f"role:{role}") for role in _names(parent, "roles")))
+    roles = _names(parent, "roles") - {AGENT_ROLE}
+    return Viewer(tenant, parent.maker, frozenset(Principal(f"role:{role}") for role in roles))
 
 
 def step_runs(work: UnitOfWork, tenant: TenantId, parent: Run) -> list[Run]:
@@ -129,15 +135,16 @@ def undo_runs(work: UnitOfWork, tenant: TenantId, undo: Run) -> list[Run]:
     """The undos that belong to the undo of a playbook, the last step's first."""
     original = found(work, tenant, undo.reverses)
     keyed = [
-        work.runs.by_key(tenant, undo.env, f"user:{undo.maker}", undo_key(undo, run))
-        for run in reversed(step_runs(work, tenant, original))
+        work.runs.by_key(tenant, undo.env, undo_scope_of(undo), run.run_id) for run in reversed(step_runs(work, tenant, original))
     ]
     return [run for run in keyed if run is not None]
 
 
-def undo_key(parent: Run, step: Run) -> str:
-    """Names the undo of this step for this parent; the same at every look, so that a refused one is not tried for ever."""
-    return f"{parent.run_id}:{step.run_id}"
+def undo_scope_of(parent: Run) -> str:
+    """Under which the undos that this parent makes are found, by their step's run: the same at every look, so that a refused one
+    is not tried for ever, and no scope of a caller's own keys.
+    """
+    return f"{_UNDO_SCOPE}{parent.run_id}"
 
 
 def runs_of(work: UnitOfWork, tenant: TenantId, parent: Run) -> list[Run]:

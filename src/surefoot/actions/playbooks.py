@@ -16,6 +16,7 @@ from surefoot.actions.playbook_parts import (
     MAX_STEPS,
     PREFIX,
     PlaybookView,
+    asker_of_parent,
     cancelled_rest,
     history_of,
     is_playbook,
@@ -25,7 +26,7 @@ from surefoot.actions.playbook_parts import (
     step_runs,
     steps_of,
     through,
-    undo_key,
+    undo_scope_of,
 )
 from surefoot.actions.policing import asker_of, own_of, roles_of, said
 from surefoot.actions.sagas import Deliver, Sagas
@@ -257,7 +258,7 @@ class Playbooks:
         runs: list[Run] = []
         try:
             for step in reversed(applied):
-                claim: Claim = self._undoing.preview(viewer, step.run_id, key=undo_key(undo, step))
+                claim: Claim = self._undoing.preview(viewer, step.run_id, key=step.run_id, scope=undo_scope_of(undo))
                 if claim.run.state is not RunState.PLANNED:
                     with self._parts.store.begin() as work:
                         records = work.runs.decisions(tenant, claim.run.run_id)
@@ -347,6 +348,9 @@ class Playbooks:
             raise RunNotAllowed(f"Only {parent.maker!r}, who made {parent_id!r}, can apply it.")
         if asker_of(viewer).is_agent:
             raise RunNotAllowed("A playbook is applied by a person; an agent may only preview it.")
+        held, pressing = asker_of_parent(parent), asker_of(viewer)
+        if not (held.roles <= pressing.roles and held.own <= pressing.own):
+            raise PlanStale(f"Playbook {parent_id!r} was previewed with rights that you have no more; preview it again.")
         # The last word may have been given to a step by itself.
         self._agreed(tenant, parent_id, parent.maker)
         with self._parts.store.begin() as work:

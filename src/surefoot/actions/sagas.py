@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from surefoot.actions.applying import READY, Applier
-from surefoot.actions.moves import SYSTEM, again, found, moved, told
+from surefoot.actions.moves import STOPPABLE, SYSTEM, again, found, moved, told
 from surefoot.actions.parts import ActionParts, Request
 from surefoot.actions.planning import Planner
 from surefoot.actions.playbook_parts import (
@@ -18,13 +18,13 @@ from surefoot.actions.playbook_parts import (
     steps_of,
     successor,
     through,
-    undo_key,
+    undo_scope_of,
     viewer_of_parent,
 )
 from surefoot.actions.policing import Asker, asker_of
 from surefoot.actions.undoing import Undoing
 from surefoot.actions.viewing import REPLANNED, spec_of
-from surefoot.core.errors import RunInProgress, RunNotAllowed
+from surefoot.core.errors import InvalidInput, NotFound, RunInProgress, RunNotAllowed
 from surefoot.domain.actions import ActionSpec, Json
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId
@@ -100,6 +100,9 @@ class Sagas:
             run = self._renewed(tenant, run, spec, asker)
         except RunInProgress:
             return None
+        except (NotFound, InvalidInput):
+            # The action's file is gone, or is another one by now; what was previewed by it can only be given up.
+            return self._given_up(tenant, parent, number)
         if run.state not in READY or run.state is RunState.SCHEDULED:
             return run
         self._record_compensation(tenant, parent, run)
@@ -107,6 +110,14 @@ class Sagas:
             return self._pressed(tenant, run, asker, deliver)
         except RunNotAllowed:
             return replace(run, state=RunState.CANCELLED)
+
+    def _given_up(self, tenant: TenantId, parent: Run, number: int) -> Run:
+        """The step's run as what cannot go on: cancelled, unless it has begun."""
+        with self._parts.store.begin() as work:
+            run = work.runs.by_key(tenant, parent.env, scope_of(parent), str(number))
+        if run is None:
+            raise NotFound(f"Step {number + 1} of {parent.run_id!r} was never previewed.")
+        return replace(run, state=RunState.CANCELLED) if run.state in STOPPABLE else run
 
     def _renewed(self, tenant: TenantId, run: Run, spec: ActionSpec, asker: Asker) -> Run:
         """The step as it was previewed; or, when that preview has expired, one planned anew that would do exactly the same.
@@ -191,13 +202,15 @@ class Sagas:
                 return f"{run.run_id} is {run.state}"
             try:
                 # One key for all looks: an undo that the host refused is not tried for ever, a person has to see it.
-                undo = self._undoing.preview(viewer, run.run_id, key=undo_key(parent, run)).run
+                undo = self._undoing.preview(viewer, run.run_id, key=run.run_id, scope=undo_scope_of(parent)).run
                 if undo.state is RunState.PLANNED:
                     undo = self._pressed(tenant, undo, asker_of(viewer), deliver)
             except RunInProgress:
                 return None
             except RunNotAllowed as error:
                 return str(error)
+            except NotFound:
+                return f"{run.run_id} cannot be undone: the action {run.action!r} is not set up here any more"
             self._parts.at("playbook:undoing")
             if undo.state in _TAKES_TIME:
                 return None

@@ -35,8 +35,9 @@ class Undoing:
         self._parts = parts
         self._planner = planner
 
-    def preview(self, viewer: Viewer, run_id: str, *, key: str = "") -> Claim:
-        """The undo run: planned, or denied by the policy, or the one that takes this run back already.
+    def preview(self, viewer: Viewer, run_id: str, *, key: str = "", scope: str = "") -> Claim:
+        """The undo run: planned, or denied by the policy, or the one that takes this run back already. The key is the viewer's
+        own, unless it is of another `scope`.
 
         Raises NotFound, RunNotAllowed; UndoConflict with the differences when somebody changed since what the run had changed.
         """
@@ -50,7 +51,7 @@ class Undoing:
         spec = spec_of(self._parts, original)
         held = self._check_undoable(viewer, original, receipt, spec)
         draft = self._planner.draft(
-            spec, original.arguments, viewer.user, original.env, key=key, kind=RunKind.UNDO, reverses=run_id
+            spec, original.arguments, viewer.user, original.env, key=key, scope=scope, kind=RunKind.UNDO, reverses=run_id
         )
         deadline = min(draft.created_at + spec.simulate_ttl, held.undo_until or draft.deadline)
         claim = self._planner.claim(tenant, replace(_traced(draft, original), deadline=deadline))
