@@ -1,11 +1,13 @@
 """Callbacks over HTTP: a host's signature is its credential, its body is bounded, and nothing is parsed before it is verified."""
 
 import base64
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import anyio
 import pytest
 
 from surefoot.actions.calling import delivery_id
@@ -16,6 +18,7 @@ from surefoot.domain.host_wire import MAX_BODY_BYTES, callback_body
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import HostRejected, HostReply
 from surefoot.domain.signatures import signature_headers
+from tests.api.test_limits import Message, call, once
 from tests.api.world import ACME, GLOBEX, World, world
 
 SECRET, STRANGE = ("whsec_" + base64.b64encode(letter * 32).decode() for letter in (b"s", b"x"))
@@ -121,3 +124,42 @@ def test_a_signed_body_that_is_no_callback_is_refused(calling: Calling, body: by
     refused = calling.post(body)
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
     assert calling.state() == "applying"
+
+
+@pytest.mark.parametrize("env", [[], {}, 1, None, "staging"])
+def test_a_signed_body_of_no_environment_is_refused(calling: Calling, env: object) -> None:
+    body = json.loads(calling.body(HostRejected("No.", 422))) | {"env": env}
+    refused = calling.post(json.dumps(body).encode())
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
+
+
+@pytest.mark.parametrize("member", ["run_id", "tenant", "delivery_id"])
+def test_a_name_with_what_databases_take_for_an_end_is_refused(calling: Calling, member: str) -> None:
+    body = json.loads(calling.body(HostRejected("No.", 422)))
+    refused = calling.post(json.dumps({**body, member: body[member] + "\0"}).encode())
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_input")
+
+
+def test_callers_who_cannot_sign_and_never_finish_keep_no_administrator_out(calling: Calling) -> None:
+    app, stalled = calling.made.client.app, 0
+    headers = {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": "v1,a", "content-type": "application/json"}
+
+    async def never() -> Message:
+        nonlocal stalled
+        stalled += 1
+        await anyio.sleep_forever()
+        raise AssertionError("it never wakes")
+
+    async def crowd() -> tuple[int, int]:
+        async with anyio.create_task_group() as group:
+            for _ in range(200):
+                group.start_soon(call, app, "/v1/hosts/host_app/callbacks", headers, never)
+            while not stalled:
+                await anyio.wait_all_tasks_blocked()
+            status, _, _ = await call(app, "/v1/verdict", calling.made.admin_key(), once(b""), "GET")
+            turned_away, sent, _ = await call(app, "/v1/hosts/host_app/callbacks", headers, never)
+            assert turned_away != 503 or int(sent["retry-after"]) >= 1
+            group.cancel_scope.cancel()
+        return status, turned_away
+
+    assert calling.made.client.run(crowd) == (200, 503)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
 
@@ -34,11 +34,14 @@ _HAS_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 @dataclass(frozen=True, slots=True)
 class Face:
-    """The product, and the places in which its work is done. Questions never wait behind uploads."""
+    """The product, and the places in which its work is done. Questions never wait behind uploads, and nobody with a credential
+    waits behind callbacks, whose senders are known only once all of the body is there.
+    """
 
     surefoot: Surefoot
     questions: Admission
     administration: Admission
+    callbacks: Admission = field(default_factory=partial(Admission, concurrent=4, waiting=28))
 
 
 def _tenant_of(request: Request) -> str:

@@ -205,7 +205,7 @@ def callback_of(body: bytes, *, delivery_id: str) -> Callback:
     status, env = value["status"], value["env"]
     if not isinstance(status, int) or isinstance(status, bool):
         raise InvalidInput("The member 'status' is not a number.")
-    if env not in set(Env):
+    if env not in list(Env):
         raise InvalidInput("The body's env is none of the protocol's.")
     reply = reply_of(status, canonical(value["reply"]), has_effect=True)
     if not isinstance(reply, HostDone | HostStale | HostRejected):
@@ -360,8 +360,9 @@ def _text(value: Mapping[str, Json], member: str) -> str:
 
 def _optional_text(value: Mapping[str, Json], member: str) -> str:
     text = value.get(member, "")
-    if not isinstance(text, str) or len(text) > MAX_TEXT_CHARACTERS:
-        raise InvalidInput(f"The member {member!r} is not a text of at most {MAX_TEXT_CHARACTERS} characters.")
+    # Databases take U+0000 for an end.
+    if not isinstance(text, str) or len(text) > MAX_TEXT_CHARACTERS or "\0" in text:
+        raise InvalidInput(f"The member {member!r} is not a text of at most {MAX_TEXT_CHARACTERS} characters without U+0000.")
     return text
 
 

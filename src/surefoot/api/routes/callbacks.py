@@ -8,7 +8,7 @@ from fastapi.security import APIKeyHeader
 from starlette.responses import Response
 
 from surefoot.api.deps import Face, GuardedRoute, TheFace, json_response
-from surefoot.api.limits import read_bytes
+from surefoot.api.limits import Admission, read_bytes
 from surefoot.api.schemas.callbacks import BODY, ShownCallback
 from surefoot.core.errors import Unauthenticated
 from surefoot.domain.host_wire import MAX_BODY_BYTES
@@ -19,6 +19,9 @@ _SIGNED = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 
 class HostRoute(GuardedRoute):
     """Called by a host's backend, with a signature over the body; what cannot be one is turned away before the body is read."""
+
+    def admission(self, face: Face) -> Admission:
+        return face.callbacks
 
     def authenticate(self, request: Request, face: Face) -> None:
         for name in _SIGNED:
@@ -48,7 +51,7 @@ async def callback(host: HostName, request: Request, face: TheFace) -> Response:
     limit = min(face.surefoot.settings.max_body_bytes, MAX_BODY_BYTES)
     body = await read_bytes(request, max_bytes=limit)
     headers = {name: request.headers[name] for name in _SIGNED}
-    answer = await face.administration.run(partial(face.surefoot.actions.receive_callback, host, headers, body))
+    answer = await face.callbacks.run(partial(face.surefoot.actions.receive_callback, host, headers, body))
     response = json_response(ShownCallback(run_id=answer.run_id, outcome=answer.outcome).model_dump(mode="json"))
     if answer.replayed:
         response.headers["Idempotent-Replayed"] = "true"
