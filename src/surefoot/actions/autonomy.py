@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from surefoot.actions.gating import names, red_gates_of
-from surefoot.actions.moves import SYSTEM
+from surefoot.actions.moves import SYSTEM, again
 from surefoot.actions.parity import Parity, parity_of
 from surefoot.actions.parts import ActionParts
-from surefoot.actions.policing import level_of
+from surefoot.actions.policing import level_in, level_of
+from surefoot.core.errors import Conflict
 from surefoot.domain.actions import ActionSpec, AutonomyLevel, Env, Json
 from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId
@@ -31,12 +32,15 @@ _CHANGED, _EARNED = "action.autonomy", "action.autonomy.earned"
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the log of production says about an action over the last weeks. `is_long_enough` when it reaches that far back."""
+    """What the log of production says about an action over the last weeks. `is_long_enough` when it reaches that far back;
+    `people` are those whose word the proposals had.
+    """
 
     runs: int
     reversed: int
     is_long_enough: bool
     parity: Parity
+    people: int = 0
 
     @property
     def reversal_rate(self) -> float:
@@ -57,9 +61,10 @@ class Review:
     def reason(self) -> str:
         """The figures in a sentence."""
         seen, parity = self.evidence, self.evidence.parity
+        people = f"{seen.people} person" if seen.people == 1 else f"{seen.people} people"
         return (
             f"{seen.reversed} of {seen.runs} runs were taken back; people did {parity.as_proposed} of {parity.pairs} proposals "
-            f"as proposed, {parity.edited} otherwise and {parity.rejected} not (parity at least {parity.low:.3f})"
+            f"of {people} as proposed, {parity.edited} otherwise and {parity.rejected} not (parity at least {parity.low:.3f})"
         )
 
 
@@ -78,13 +83,17 @@ class Autonomy:
             pressed = [run for run in runs if run.agent and run.state in _DONE]
             parity = parity_of(runs, {run.run_id: work.runs.decisions(tenant, run.run_id) for run in pressed})
         done = [run for run in runs if run.state in _DONE]
-        return Evidence(len(done), sum(run.state is RunState.UNDONE for run in done), is_long_enough, parity)
+        people = {run.maker for run in runs if run.agent}
+        return Evidence(len(done), sum(run.state is RunState.UNDONE for run in done), is_long_enough, parity, len(people))
 
     def review(self, tenant: TenantId, spec: ActionSpec, *, confirmed_by: str = "") -> Review:
         """The action's level after a look at the log. It falls by itself; it climbs only when the log has earned it and somebody
         confirms it by name. While a gate of the evals is red for it nothing climbs, and what is unattended is not any more.
         Every change, and every step that waits for somebody, is in the audit with its figures.
         """
+        return again(lambda: self._reviewed(tenant, spec, confirmed_by))
+
+    def _reviewed(self, tenant: TenantId, spec: ActionSpec, confirmed_by: str) -> Review:
         level, evidence = level_of(self._parts, tenant, spec), self.evidence(tenant, spec)
         with self._parts.store.begin() as work:
             red = red_gates_of(work, tenant, spec.name)
@@ -92,8 +101,11 @@ class Autonomy:
         earned = lower if lower is not level or red else _climbed(level, spec, evidence)
         after = earned if earned.rank <= level.rank or confirmed_by else level
         review = Review(spec.name, after, earned, evidence)
+        self._parts.at("review:judged")
         if after is not level:
-            self._keep(tenant, review, level, confirmed_by or SYSTEM, f"the evals do not pass ({names(red)}); " if red else "")
+            self._keep(
+                tenant, spec, review, level, confirmed_by or SYSTEM, f"the evals do not pass ({names(red)}); " if red else ""
+            )
         elif earned is not level:
             self._keep_earned(tenant, review)
         return review
@@ -120,12 +132,16 @@ class Autonomy:
             work.commit()
         return reviews
 
-    def _keep(self, tenant: TenantId, review: Review, before: AutonomyLevel, actor: str, why: str) -> None:
+    def _keep(self, tenant: TenantId, spec: ActionSpec, review: Review, before: AutonomyLevel, actor: str, why: str) -> None:
+        """The level is the review's. Raises Conflict when somebody else has moved it since the review began."""
         now, reason = self._parts.clock.now(), f"{why}{review.reason}"
         with self._parts.store.begin() as work:
-            work.runs.set_autonomy(tenant, review.action, review.level, reason=reason, now=now)
             details: dict[str, Json] = {"from": before.value, "to": review.level.value, "reason": reason}
+            # One at a time writes the tenant's audit, so that the level read after it stays as it is until the end.
             self._parts.trail.record(work, tenant, AuditEntry(now, actor, _CHANGED, review.action, details))
+            if level_in(work, tenant, spec) is not before:
+                raise Conflict
+            work.runs.set_autonomy(tenant, review.action, review.level, reason=reason, now=now)
             work.commit()
 
     def _keep_earned(self, tenant: TenantId, review: Review) -> None:

@@ -60,24 +60,27 @@ class Parity:
 
 def parity_of(runs: Sequence[Run], decisions: Mapping[str, Sequence[DecisionRecord]]) -> Parity:
     """The parity of these runs of one action. `decisions` are those of proposals that had their effect: what the agent applied
-    by itself is nobody's word. Proposals that are still open, or that the policy or the host ended, are none either.
+    by itself is nobody's word. Proposals that are still open, or that the policy or the host ended, are none either. What a
+    person did by themselves just as proposed agrees with one proposal, however often the same was proposed.
     """
     own = [run for run in runs if not run.agent and run.kind is RunKind.APPLY and run.state in _DONE]
-    words = [
-        word
-        for run in runs
-        if run.agent and run.kind is RunKind.APPLY and (word := _word(run, own, decisions.get(run.run_id, ()))) is not None
-    ]
+    agreeing = list(own)
+    proposals = [run for run in runs if run.agent and run.kind is RunKind.APPLY]
+    newest_first = sorted(proposals, key=lambda run: run.run_id, reverse=True)
+    words = [_word(run, own, agreeing, decisions.get(run.run_id, ())) for run in newest_first]
     return Parity(*(words.count(word) for word in Word))
 
 
-def _word(run: Run, own: Iterable[Run], decisions: Sequence[DecisionRecord]) -> Word | None:
+def _word(run: Run, own: Iterable[Run], agreeing: list[Run], decisions: Sequence[DecisionRecord]) -> Word | None:
+    """The word on this proposal. The run that agrees with it is taken from those that could agree with another."""
     if run.state in _DONE:
         return None if _pressed_by_agent(run, decisions) else Word.AS_PROPOSED
     if run.state not in _LEFT or _pressed_by_agent(run, decisions):
         return None
     instead = [each for each in own if each.maker == run.maker and run.created_at <= each.created_at <= run.deadline]
-    if run.state is not RunState.UNDONE and any(each.arguments_hash == run.arguments_hash for each in instead):
+    same = [each for each in instead if each.arguments_hash == run.arguments_hash and each in agreeing]
+    if run.state is not RunState.UNDONE and same:
+        agreeing.remove(same[0])
         return Word.AS_PROPOSED
     return Word.EDITED if instead else Word.REJECTED
 

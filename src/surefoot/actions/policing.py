@@ -20,6 +20,7 @@ from surefoot.domain.runs import (
     Stage,
 )
 from surefoot.domain.verdicts import GateResult
+from surefoot.ports import UnitOfWork
 
 _ROLE = "role:"
 # Facts under this name are ours, kept to go on with a run in its presser's name; the policy never sees them.
@@ -111,7 +112,12 @@ def _stops(parts: ActionParts, tenant: TenantId, run: Run, stage: Stage) -> tupl
 def level_of(parts: ActionParts, tenant: TenantId, spec: ActionSpec) -> AutonomyLevel:
     """How far the agent may go: what the log has earned the action, never beyond its file; one click before any evidence."""
     with parts.store.begin() as work:
-        earned = work.runs.autonomy(tenant, spec.name) or AutonomyLevel.ONE_CLICK
+        return level_in(work, tenant, spec)
+
+
+def level_in(work: UnitOfWork, tenant: TenantId, spec: ActionSpec) -> AutonomyLevel:
+    """The same, as this transaction sees it."""
+    earned = work.runs.autonomy(tenant, spec.name) or AutonomyLevel.ONE_CLICK
     return min(earned, spec.autonomy_max, key=lambda level: level.rank)
 
 
