@@ -63,6 +63,7 @@ function facts(reply, asker, elapsed) {
     ["Tier", answer ? (TIERS[answer.tier] ?? answer.tier) : ""],
     ["Reason", reply.refusal ? reply.refusal.reason : ""],
     ["Why", reply.why],
+    ["Checks that do not pass", reply.red_gates.join(", ")],
     ["Confidence", `${Math.round(reply.confidence * 100)} % that the passages answer it`],
     ["Cost", `${dollars(reply.cost_usd)}, ${counted(reply.tokens, "token", "tokens")}`],
     ["Cache", CACHE[reply.cache] ?? reply.cache],

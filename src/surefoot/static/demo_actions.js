@@ -1,8 +1,10 @@
 // "Do something": choose an action, fill it in, preview it. What comes of it is a card that stays.
-import { button, byId, counted, element } from "./demo_elements.js";
+import { button, byId, element } from "./demo_elements.js";
 import { ArgumentForm } from "./demo_form.js";
+import { Playbooks, evidenceWords } from "./demo_playbooks.js";
 import { Product } from "./demo_product.js";
-import { RunCard, inWords } from "./demo_run.js";
+import { RunCard } from "./demo_run.js";
+import { inWords } from "./demo_card.js";
 import { listActions, listRuns, propose } from "./demo_runs.js";
 import { spaced } from "./demo_difference.js";
 
@@ -16,6 +18,7 @@ export class Doing {
     this.people = people;
     this.product = new Product();
     this.cards = new Map();
+    this.playbooks = new Playbooks(this);
     this.evidence = null;
     byId("action").addEventListener("change", () => this.#choose());
     byId("choose").addEventListener("submit", (event) => this.#preview(event));
@@ -60,15 +63,25 @@ export class Doing {
     const visit = (this.visit = {});
     this.cards.clear();
     this.rest(null);
+    this.playbooks.forget();
     for (const id of ["runs", "waiting", "action"]) byId(id).replaceChildren();
     byId("approvals").hidden = true;
-    const [actions, mine, waiting] = await Promise.all([listActions(name), listRuns(name, KEPT, true), listRuns(name, ["awaiting_approval"], false), this.product.refresh()]);
+    const [actions, mine, waiting] = await Promise.all([
+      listActions(name),
+      listRuns(name, KEPT, true),
+      listRuns(name, ["awaiting_approval"], false),
+      this.product.refresh(),
+      this.playbooks.signIn(name),
+    ]);
     if (visit !== this.visit) return;
     this.actions = actions;
     byId("action").replaceChildren(element("option", "Choose", { value: "" }), ...actions.map((action) => element("option", action.title, { value: action.name })));
     this.#choose();
-    for (const view of mine.filter(({ run }) => run.kind !== "undo").reverse()) this.add(view);
-    for (const view of waiting.filter(({ steps }) => steps.includes("approve"))) this.#ask(view);
+    for (const view of mine.runs.reverse()) this.add(view);
+    for (const view of waiting.runs.filter(({ steps }) => steps.includes("approve"))) this.#ask(new RunCard(view, this));
+    this.playbooks.show();
+    for (const view of mine.playbooks.reverse()) this.playbooks.add(view);
+    for (const view of waiting.playbooks.filter(({ open_steps: steps }) => steps.includes("approve"))) this.#ask(this.playbooks.card(view));
   }
 
   // What the next preview may rest on: the passages of the last answer.
@@ -76,7 +89,8 @@ export class Doing {
     this.evidence = answered?.citations.length ? answered : null;
     this.#showEvidence();
     byId("evidence").checked = Boolean(this.evidence);
-    if (this.evidence) byId("evidence-about").textContent = `${counted(this.evidence.citations.length, "passage", "passages")} of the answer to “${this.evidence.question}”`;
+    if (this.evidence) byId("evidence-about").textContent = evidenceWords(this.evidence);
+    this.playbooks.rest(this.evidence);
     this.#renewKey();
   }
 
@@ -121,9 +135,9 @@ export class Doing {
     return card;
   }
 
-  #ask(view) {
+  #ask(card) {
     byId("approvals").hidden = false;
-    byId("waiting").append(new RunCard(view, this).node);
+    byId("waiting").append(card.node);
   }
 
   #showEvidence() {

@@ -13,6 +13,7 @@ export const moment = (text) => moments.format(new Date(text));
 export function words(value, names) {
   if (value === null || value === undefined || value === "") return NOTHING;
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value) && value.some(isObject)) return value.map((one, at) => `${at + 1}. ${words(one, names)}`).join(" ");
   if (Array.isArray(value)) return value.map((one) => words(one, names)).join(", ") || NOTHING;
   if (typeof value === "object") return Object.entries(value).map(([key, one]) => `${spaced(key)}: ${words(one, names)}`).join("; ") || NOTHING;
   if (typeof value === "string" && MOMENT.test(value)) return moment(value);
@@ -42,6 +43,9 @@ function rowsOf(path, values) {
   return [...members].flatMap((member) => rowsOf(`${path}/${member.replaceAll("~", "~0").replaceAll("/", "~1")}`, values.map((value) => (isObject(value) ? value[member] : undefined))));
 }
 
+// A code may be broken after its underscores, so that it stays whole words in a narrow window.
+const breakable = (text) => text.split(/(?<=_)/).flatMap((part, at) => (at ? [element("wbr"), part] : [part]));
+
 function table(resource, columns, rows, names) {
   const head = element("tr", ["Place", ...columns].map((column) => element("th", column, { scope: "col" })));
   const body = rows.map(([path, cells]) => element("tr", [element("th", placeWords(path), { scope: "row" }), ...cells.map((cell) => element("td", [cell]))]));
@@ -58,7 +62,7 @@ export function changeTables(changes, names) {
     const [after, before] = [valuesByPath(forward), valuesByPath(backward)];
     const paths = [...new Set([...before.keys(), ...after.keys()])];
     const rows = paths.flatMap((path) => rowsOf(path, [before.get(path), after.get(path)]));
-    const shown = rows.map(([path, [old, now]]) => [path, [element("del", words(old, names)), element("ins", words(now, names))]]);
+    const shown = rows.map(([path, [old, now]]) => [path, [element("del", breakable(words(old, names))), element("ins", breakable(words(now, names)))]]);
     return table(resource, ["Before", "After"], shown, names);
   });
 }

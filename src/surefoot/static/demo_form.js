@@ -6,9 +6,12 @@ const PAIR = /^\s*([^:]+?)\s*:\s*(.*?)\s*$/;
 
 const lines = (text) => text.split("\n").map((line) => line.trim()).filter((line) => line);
 
+// Two letters are a country or a region, and are written as one.
+const told = (value) => (/^[a-z]{2}$/.test(value) ? value.toUpperCase() : capital(spaced(value)));
+
 function select(schema, isRequired) {
   const first = element("option", isRequired ? "Choose" : "Leave it open", { value: "" });
-  const options = schema.enum.map((value, at) => element("option", capital(spaced(String(value))), { value: String(at) }));
+  const options = schema.enum.map((value, at) => element("option", told(String(value)), { value: String(at) }));
   const control = element("select", [first, ...options]);
   return {
     control,
@@ -76,8 +79,9 @@ function kindOf(schema, isRequired) {
 const inContext = (path, context) => path?.split(".").reduce((found, step) => found?.[step], context);
 
 export class ArgumentForm {
-  // `context` holds what the page knows of the person, as { viewer: { user_id, account_id } }.
-  constructor(schema, context) {
+  // `context` holds what the page knows of the person, as { viewer: { user_id, account_id } }; `prefix` begins the ids of its fields.
+  constructor(schema, context, prefix = "argument") {
+    this.prefix = prefix;
     const required = new Set(schema.required ?? []);
     this.fields = new Map(Object.entries(schema.properties ?? {}).map(([name, part]) => [name, this.#field(name, part, required.has(name))]));
     this.node = element("div", [...this.fields.values()].map((field) => field.node), { class: "fields" });
@@ -103,7 +107,7 @@ export class ArgumentForm {
 
   #field(name, schema, isRequired) {
     const field = kindOf(schema, isRequired);
-    const id = `argument-${name}`;
+    const id = `${this.prefix}-${name}`;
     field.control.id = id;
     field.control.name = name;
     field.control.required = isRequired && field.control.type !== "checkbox";

@@ -1,9 +1,10 @@
 // One run: its preview as a difference, who has to agree, what it did, and the undo that stays.
-import { button, element } from "./demo_elements.js";
+import { Card, NOT_HELD, inWords, suggestedOnly } from "./demo_card.js";
+import { element } from "./demo_elements.js";
 import { capital, changeTables, conflictTables, moment, spaced } from "./demo_difference.js";
 import { readRun, takeStep } from "./demo_runs.js";
 
-const STATES = {
+export const STATES = {
   proposed: "Being previewed",
   denied: "Not allowed",
   suggested: "Only suggested",
@@ -31,27 +32,11 @@ const STALE = "Something changed in Pennyfern after the preview, so this plan wa
 const ONCE_MORE_MS = 500;
 
 const plural = (count, one) => `${count.toLocaleString()} ${one}${count === 1 ? "" : "s"}`;
-const told = (problem) => `${problem.message} ${REMEDIES[problem.code] ?? problem.whatToDo}`;
-const REMEDIES = {
-  plan_stale: "Preview it again.",
-  undo_conflict: "",
-  run_not_allowed: "",
-  invalid_action: "",
-  not_found: "It may have been dropped or may not be yours to see.",
-  run_in_progress: "Press again in a moment.",
-};
 
-export const inWords = told;
-
-export class RunCard {
-  // `page` knows the person and the names, announces, and proposes: see demo_actions.js.
+export class RunCard extends Card {
+  // `page` also proposes: see demo_actions.js.
   constructor(view, page) {
-    this.page = page;
-    this.person = page.person;
-    this.title = element("h3", "", { tabindex: "-1", id: `title-${view.run.run_id}` });
-    this.body = element("div");
-    this.node = element("article", [this.title, this.body], { class: "run card", "aria-labelledby": this.title.id });
-    this.isBusy = false;
+    super(page, view.run.run_id);
     this.show(view);
   }
 
@@ -63,20 +48,23 @@ export class RunCard {
     const isNew = this.view?.run.run_id !== view.run.run_id;
     if (isNew) this.keys = { undo: crypto.randomUUID(), redo: crypto.randomUUID(), again: crypto.randomUUID() };
     Object.assign(this, { view, undo, conflict, trouble });
-    const hadFocus = this.node.contains(document.activeElement);
     const { run } = view;
-    this.title.replaceChildren(this.page.titleOf(run.action), ": ", element("span", this.#stateWords(), { class: "state" }));
-    this.node.dataset.state = run.state;
     this.node.dataset.run = run.run_id;
-    this.body.replaceChildren(...this.#story(), ...this.#difference(), ...this.#facts(), element("div", this.#buttons(), { class: "row" }));
-    if (hadFocus) this.title.focus();
+    const title = [this.page.titleOf(run.action), ": ", element("span", this.#stateWords(), { class: "state" })];
+    this.fill(title, run.state, [...this.#story(), ...this.#difference(), ...this.#facts(), element("div", this.#buttons(), { class: "row" })]);
   }
 
   #stateWords() {
     const { run } = this.view;
     if (run.state === "scheduled" && run.not_before) return `Scheduled for ${moment(run.not_before)}`;
     if (run.state === "awaiting_approval" && this.#may("approve")) return `${this.page.nameOf(run.maker)} asks for your approval`;
+    if (this.#isHeld) return "Only suggested for now, nothing has changed";
     return STATES[run.state] ?? spaced(run.state);
+  }
+
+  // It could be applied, were it not for a check that fails.
+  get #isHeld() {
+    return this.#may("apply") && this.view.red_gates.length > 0;
   }
 
   #may(step) {
@@ -92,6 +80,7 @@ export class RunCard {
     if (run.state === "approved" && !this.#may("apply")) lines.push(element("p", `${this.page.nameOf(run.maker)} can apply it now.`));
     if (run.state === "stale") lines.push(element("p", `${STALE} ${this.view.successor ? "It was planned anew, as a run of its own." : "Preview it again to see what it would do now."}`, { class: "problem" }));
     if (["failed", "denied"].includes(run.state)) lines.push(...this.#why());
+    if (BEFORE.has(run.state) && this.view.red_gates.length) lines.push(this.whyHeld(this.view.red_gates));
     if (this.trouble) lines.push(element("p", this.trouble, { class: "problem" }));
     return lines;
   }
@@ -129,54 +118,36 @@ export class RunCard {
     const facts = [`${saved} Costs $${plan.cost_usd.toFixed(plan.cost_usd && plan.cost_usd < 0.01 ? 3 : 2)}. This preview holds until ${moment(plan.expires_at)}.`];
     for (const cap of caps) facts.push(`${capital(spaced(cap.cap_id))}: ${cap.left.toLocaleString()} of ${cap.most.toLocaleString()} left.`);
     for (const { reason, remedy } of decisions.at(-1)?.reasons ?? []) facts.push(`${reason} ${remedy}`);
-    return [element("ul", facts.map((fact) => element("li", fact.trim())), { class: "facts-list hint" })];
+    const told = facts.map((fact) => fact.trim()).filter((fact) => fact);
+    return [element("ul", told.map((fact) => element("li", fact)), { class: "facts-list hint" })];
   }
 
   #buttons() {
     const { run } = this.view;
-    if (this.undo) return [this.#button("Undo now", () => this.#undoNow(), true), this.#button("Keep it", () => this.#keep())];
+    if (this.undo) return [this.button("Undo now", () => this.#undoNow(), true), this.button("Keep it", () => this.#keep())];
     const buttons = [];
-    const add = (step, text, work, isMain = false) => this.#may(step) && buttons.push(this.#button(text, work, isMain));
+    const add = (step, text, work, isMain = false) => this.#may(step) && buttons.push(this.button(text, work, isMain));
     add("take_up", "Do it", () => this.#step("take-up"), true);
-    add("apply", "Apply", () => this.#apply(), true);
+    if (this.#isHeld) buttons.push(this.heldButton(() => this.#lookWhetherHeld()));
+    else add("apply", "Apply", () => this.#apply(), true);
     add("approve", "Approve", () => this.#judge("approve"), true);
     add("reject", "Reject", () => this.#judge("reject"));
-    if (this.conflict) buttons.push(this.#button("Close the comparison", () => this.#look()));
+    if (this.conflict) buttons.push(this.button("Close the comparison", () => this.#look()));
     else add("undo", "Undo", () => this.#previewUndo());
     add("redo", "Do it again", () => this.#redo());
     const isMine = run.kind !== "undo" && this.page.isMine(run);
-    if (isMine && !this.view.successor && (AGAIN.has(run.state) || this.trouble)) buttons.push(this.#button("Preview again", () => this.#again()));
+    if (isMine && !this.view.successor && (AGAIN.has(run.state) || this.trouble)) buttons.push(this.button("Preview again", () => this.#again()));
     if (isMine) add("cancel", "Drop it", () => this.#step("cancel"));
-    if (WAITING.has(run.state)) buttons.push(this.#button("Look again", () => this.#look()));
+    if (WAITING.has(run.state) && !this.#isHeld) buttons.push(this.button("Look again", () => this.#look()));
     return buttons;
   }
 
-  #button(text, work, isMain = false) {
-    return button(text, { class: isMain ? "main" : "plain" }, () => this.#press(work));
-  }
-
-  // A press while another is under way does nothing; the server would do nothing twice either.
-  async #press(work) {
-    if (this.isBusy) return;
-    this.isBusy = true;
-    this.#mark(true);
-    const announced = await work().catch((problem) => this.#failed(problem));
-    this.isBusy = false;
-    this.#mark(false);
-    await this.page.changed();
-    this.page.say(this, announced ?? this.title.textContent);
-  }
-
-  #mark(isBusy) {
-    this.node.setAttribute("aria-busy", String(isBusy));
-    for (const node of this.body.querySelectorAll("button")) node.setAttribute("aria-disabled", String(isBusy));
-  }
-
-  async #failed(problem) {
-    const trouble = told(problem).trim();
+  async failed(problem) {
     const view = await readRun(this.person, this.id).catch(() => this.view);
+    // A check that fails since the preview is told by the card itself, for as long as it fails.
+    const trouble = problem.code === "gate_red" && view.red_gates.length ? "" : inWords(problem);
     this.show(view, problem.differences?.length ? { conflict: problem.differences } : { trouble });
-    return trouble;
+    return trouble || suggestedOnly(view.red_gates);
   }
 
   async #step(step, body = {}, key = "") {
@@ -212,6 +183,11 @@ export class RunCard {
 
   async #look() {
     this.show(await readRun(this.person, this.id));
+  }
+
+  async #lookWhetherHeld() {
+    await this.#look();
+    return this.#isHeld ? suggestedOnly(this.view.red_gates) : NOT_HELD;
   }
 
   async #previewUndo() {
