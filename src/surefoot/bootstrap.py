@@ -41,6 +41,7 @@ from surefoot.governance.audit import AuditTrail
 from surefoot.governance.budgets import Budgets
 from surefoot.governance.courier import Courier
 from surefoot.governance.observing import Observers
+from surefoot.governance.retention import Retention, retention_periods
 from surefoot.governance.verdicts import Verdicts
 from surefoot.llm.cache import AnswerCache
 from surefoot.llm.policy_file import load_policy
@@ -99,6 +100,7 @@ class Surefoot:
     verdicts: Verdicts
     feedback: FeedbackDesk
     samples: LiveSamples
+    retention: Retention
 
     def start(self) -> None:
         """The database has its newest schema. Raises StoreUnavailable."""
@@ -209,9 +211,8 @@ def assemble(
     climber = Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None
     proposals = Proposals(acting, registry, Offers(registry, encoder))
     parts = _ask_parts(settings, clock, adapters, policy, Extractive(searcher, answerer, gate, reranker), conversations)
-    level = partial(_metered, budgets, observer)
-    parts = replace(parts, red_gates=verdicts.red_gate_names)
-    ask = Ask(replace(parts, climber=climber, proposals=proposals, level=level, observer=observer, samples=samples))
+    parts = replace(parts, red_gates=verdicts.red_gate_names, level=partial(_metered, budgets, observer))
+    ask = Ask(replace(parts, climber=climber, proposals=proposals, observer=observer, samples=samples))
     return Surefoot(
         settings=settings,
         clock=clock,
@@ -239,6 +240,7 @@ def assemble(
         verdicts=verdicts,
         feedback=FeedbackDesk(store, clock, observer),
         samples=samples,
+        retention=Retention(store, clock, retention_periods(settings)),
         warm=adapters.warm,
     )
 

@@ -57,6 +57,7 @@ A, B, C = DocumentId("doc_a"), DocumentId("doc_b"), DocumentId("doc_c")
 CHUNKS = [ChunkId(f"chk_doc_{name}_{ordinal}") for name in "ab" for ordinal in range(2)]
 BOTH = frozenset({Principal("user:acme"), Principal("user:globex")})
 METERS = {meter(surface): Limit(1000, None) for surface in ("", "acme", "globex")}
+LONG_AGO = replace(meter(), period_start=TODAY - timedelta(days=99))
 TALK = ConversationId("cnv_a")
 TOMORROW = NOW + timedelta(days=1)
 SANDBOX = Env.SANDBOX
@@ -103,7 +104,7 @@ READS: dict[str, Probe] = {
     "RunRepository.plan": lambda s, t: s.work.runs.plan(t, "run_a"),
     "RunRepository.approvals": lambda s, t: s.work.runs.approvals(t, "run_a"),
     "RunRepository.decisions": lambda s, t: s.work.runs.decisions(t, "run_a"),
-    "RunRepository.attempts": lambda s, t: [s.work.runs.attempts(t, f"run_{name}") for name in "ab"],
+    "RunRepository.attempts": lambda s, t: [s.work.runs.attempts(t, f"run_{name}") for name in ("a", "b", "ended")],
     "RunRepository.receipt": lambda s, t: s.work.runs.receipt(t, "run_a"),
     "RunRepository.cap_used": lambda s, t: s.work.runs.cap_used(t, SANDBOX, "nudges", "usr_1", since=TODAY),
     "RunRepository.switched_off": lambda s, t: s.work.runs.switched_off(t, SANDBOX, "schedule_nudge"),
@@ -158,6 +159,10 @@ WRITES: dict[str, Probe] = {
     "EventRepository.claim": lambda s, t: s.work.events.claim(t, "evt_a", now=NOW, until=TOMORROW),
     "EventRepository.delivered": lambda s, t: s.work.events.delivered(t, "evt_a", now=NOW),
     "EventRepository.postpone": lambda s, t: s.work.events.postpone(t, "evt_a", until=TOMORROW, reason="No answer."),
+    "EventRepository.prune": lambda s, t: s.work.events.prune(t, before=TOMORROW, limit=9),
+    "MeterRepository.prune": lambda s, t: s.work.meters.prune(t, before=NOW, limit=9),
+    "RunRepository.prune_attempts": lambda s, t: s.work.runs.prune_attempts(t, before=TOMORROW, limit=9),
+    "VerdictRepository.prune": lambda s, t: s.work.verdicts.prune(t, before=TOMORROW, limit=9),
     "ConversationRepository.create": lambda s, t: s.work.conversations.create(t, conversation("new")),
     "ConversationRepository.add_turn": lambda s, t: s.work.conversations.add_turn(t, TALK, turn(7, asked_at=TOMORROW)),
     "ConversationRepository.hand_over": lambda s, t: s.work.conversations.hand_over(t, TALK, now=NOW),
@@ -191,7 +196,7 @@ WRITES: dict[str, Probe] = {
     "FeedbackRepository.put": lambda s, t: s.work.feedback.put(t, word(0, comment="Overwritten.")),
     "SampleRepository.add": lambda s, t: s.work.samples.add(t, sample(7)),
     "SampleRepository.forget": lambda s, t: s.work.samples.forget(t, "viewer-1"),
-    "SampleRepository.sweep": lambda s, t: s.work.samples.sweep(t, now=NOW + timedelta(days=31)),
+    "SampleRepository.sweep": lambda s, t: s.work.samples.sweep(t, now=NOW + timedelta(days=31), limit=9),
     "AuditRepository.append": lambda s, t: s.work.audit.append(t, audit_row(2)),
     "AuditRepository.erase_details": lambda s, t: s.work.audit.erase_details(t, 1),
     "VerdictRepository.put": lambda s, t: s.work.verdicts.put(t, verdict("new"), now=NOW),
@@ -229,13 +234,17 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
         work.tenants.put_issuer(tenant, issuer(tenant))
         amount = Spend(_generation(tenant) * 10, _generation(tenant))
         work.meters.reserve(tenant, reservation("a", amount, meter(), meter(tenant)), METERS)
+        work.meters.mark_crossed(tenant, LONG_AGO, "warn")
         work.events.add(tenant, event("a", data={"of": tenant}))
+        work.events.add(tenant, event("done", data={"of": tenant}))
+        work.events.delivered(tenant, "evt_done", now=NOW)
         work.conversations.create(tenant, replace(conversation("a"), surface=f"surface of {tenant}"))
         work.conversations.add_turn(tenant, TALK, turn(0, question=f"Question of {tenant}?"))
         _fill_runs(work, tenant)
         work.audit.append(tenant, audit_row(1, details={"of": tenant}))
         work.feedback.put(tenant, word(0, comment=f"Comment of {tenant}."))
         work.samples.add(tenant, sample(0, record={"of": tenant}))
+        work.verdicts.put(tenant, verdict("before", run_id=f"evr_{tenant}"), now=NOW)
         work.verdicts.put(tenant, verdict("a", run_id=f"evr_{tenant}"), now=NOW)
         if leased:
             work.corpora.lease(tenant, "intruder", now=NOW, ttl_seconds=60)
@@ -247,13 +256,15 @@ def _fill(store: Store, tenant: TenantId, *, exists: bool = True, leased: bool =
 
 
 def _fill_runs(work: UnitOfWork, tenant: TenantId) -> None:
-    """Run a has everything that a run can have and waits, a worker has run b, and run c has nothing."""
+    """Run a has everything that a run can have and waits, a worker has run b, and run c has nothing; one has ended."""
     for name in "abcd"[: _generation(tenant)]:
         work.runs.create(tenant, run(name, maker=f"maker of {tenant}", trace_id="trace"))
     work.runs.put_plan(tenant, plan("a", summary=f"Plan of {tenant}"))
     work.runs.add_approval(tenant, approval("a", f"approver of {tenant}"))
     work.runs.add_decision(tenant, decision("a", facts={"of": tenant}))
     work.runs.add_attempt(tenant, attempt("a", 1, outcome=f"outcome of {tenant}"))
+    work.runs.create(tenant, run("ended", RunState.FAILED, maker=f"maker of {tenant}"))
+    work.runs.add_attempt(tenant, attempt("ended", 1, outcome=f"outcome of {tenant}"))
     work.runs.put_receipt(tenant, receipt("a", undo_handle=f"handle of {tenant}"))
     for name in "abd"[: _generation(tenant) - 1]:
         work.runs.hold_caps(tenant, SANDBOX, f"run_{name}", [hold(most=9)], now=NOW)
@@ -278,6 +289,7 @@ def _observe(store: Store, tenant: TenantId) -> dict[str, object]:
         # What no method says is found out by trying; the scene ends without commit.
         seen["the lease is free"] = _lease_is_free(scene, tenant)
         seen["the crossing is new"] = scene.work.meters.mark_crossed(tenant, meter(), "warn")
+        seen["the old crossing is new"] = scene.work.meters.mark_crossed(tenant, LONG_AGO, "warn")
         seen["the run that is due"] = scene.work.runs.lease_due(tenant, "probe", now=NOW, until=TOMORROW)
         seen["the review is due"] = scene.work.runs.lease_review(tenant, "probe", now=NOW, until=TOMORROW)
         seen["the worker has its run"] = scene.work.runs.postpone(tenant, "run_b", "worker", due_at=TOMORROW)

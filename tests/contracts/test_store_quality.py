@@ -60,13 +60,18 @@ def test_a_sample_whose_time_is_over_is_not_read_and_a_sweep_deletes_it(store: S
     assert [each.reply_id for each in _page(store, now=LATER)] == ["ans_2"]
     assert len(_page(store)) == 2
     with store.begin() as work:
-        assert (work.samples.sweep(ACME, now=NOW), work.samples.sweep(ACME, now=LATER), work.samples.sweep(ACME, now=LATER)) == (
-            0,
-            1,
-            0,
-        )
+        assert [work.samples.sweep(ACME, now=now, limit=9) for now in (NOW, LATER, LATER)] == [0, 1, 0]
         work.commit()
     assert [each.reply_id for each in _page(store)] == ["ans_2"]
+
+
+def test_a_sweep_takes_no_more_than_asked_those_first_whose_time_was_over_first(store: Store) -> None:
+    with store.begin() as work:
+        for number, seconds in ((1, 3), (2, 1), (3, 2)):
+            work.samples.add(ACME, sample(number, keep_until=NOW + timedelta(seconds=seconds)))
+        assert [work.samples.sweep(ACME, now=LATER, limit=limit) for limit in (0, 2)] == [0, 2]
+        work.commit()
+    assert [each.reply_id for each in _page(store)] == ["ans_1"]
 
 
 def test_the_samples_of_one_viewer_go_together_and_nobody_elses(store: Store) -> None:

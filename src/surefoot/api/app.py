@@ -104,7 +104,8 @@ def create_app(surefoot: Surefoot) -> FastAPI:
         try:
             async with anyio.create_task_group() as background:
                 background.start_soon(_warm, surefoot)
-                sweep = partial(sweep_while_running, surefoot.samples, surefoot.store, every_seconds=_SWEEP_SECONDS)
+                kept = (surefoot.samples, surefoot.retention)
+                sweep = partial(sweep_while_running, *kept, surefoot.store, every_seconds=_SWEEP_SECONDS)
                 background.start_soon(sweep)
                 if settings.events_seconds:
                     every = settings.events_seconds

@@ -12,6 +12,7 @@ from surefoot.domain.answers import Answer, Citation
 from surefoot.domain.feedback import LiveSample
 from surefoot.domain.identity import TenantId, Viewer, viewer_hash
 from surefoot.domain.replies import Reply
+from surefoot.governance.retention import in_batches
 from surefoot.ports import Store
 
 _log = logging.getLogger("surefoot.samples")
@@ -67,10 +68,8 @@ class LiveSamples:
 
     def sweep(self, tenant: TenantId) -> int:
         """What may not be kept any more is gone, all of it when the tenant does not agree; returns how many went."""
-        with self._store.begin() as work:
-            gone = work.samples.sweep(tenant, now=self._clock.now() if self._agrees(tenant) else _EVER)
-            work.commit()
-        return gone
+        now = self._clock.now() if self._agrees(tenant) else _EVER
+        return in_batches(self._store, lambda work, limit: work.samples.sweep(tenant, now=now, limit=limit))
 
     def _agrees(self, tenant: TenantId) -> bool:
         return tenant in self._tenants or EVERY_TENANT in self._tenants

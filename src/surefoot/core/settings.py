@@ -124,6 +124,19 @@ class Settings(BaseModel):
 
     eval_runs_dir: Path | None = Field(None, description="Folder of stored eval runs; none means `evals` in data_dir.")
 
+    delivered_events_days: int | None = Field(
+        90, ge=1, description="Days that an event is kept after its delivery; none means for ever."
+    )
+    meters_days: int | None = Field(
+        400, ge=31, description="Days that budget meters are kept after their month; none means for ever."
+    )
+    host_calls_days: int | None = Field(
+        400, ge=30, description="Days that calls to hosts and callbacks of ended runs are kept; none means for ever."
+    )
+    verdicts_days: int | None = Field(
+        400, ge=1, description="Days that a verdict is kept after another replaced it; none means for ever."
+    )
+
     @property
     def resolved_eval_runs_dir(self) -> Path:
         """Where eval runs are stored: the folder given, or one in the data folder."""

@@ -73,6 +73,11 @@ class MeterKey:
     period_start: datetime
 
 
+def is_of_earlier_month(meter: MeterKey, moment: datetime) -> bool:
+    """Whether the meter's period began in a month that was over by then; so was the period."""
+    return meter.period_start < Period.MONTH.start(moment)
+
+
 @dataclass(frozen=True, slots=True)
 class Limit:
     """The most a meter may count in its period; None means no limit in that unit."""

@@ -61,6 +61,8 @@ TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     _S.EXPIRED: frozenset(),
     _S.CANCELLED: frozenset(),
 }
+# A run in one of these stays as it is.
+ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
 # A run in one of these may still have its effect, so another with the same natural key would double it.
 LIVE = frozenset(
     {

@@ -89,6 +89,12 @@ class RunRepository(Protocol):
 
     def attempts(self, tenant: TenantId, run_id: str) -> list[Attempt]: ...
 
+    def prune_attempts(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        """Up to `limit` attempts that were made before then are gone, the oldest first, callbacks among them; returns how many
+        went. Those of a run whose state can still change stay: its delivery could be repeated, or spoken of by its host.
+        """
+        ...
+
     def put_receipt(self, tenant: TenantId, receipt: Receipt) -> None:
         """The receipt of its run, in place of an earlier one."""
         ...

@@ -37,6 +37,6 @@ class SampleRepository(Protocol):
         """Every sample of this viewer is gone; returns how many went."""
         ...
 
-    def sweep(self, tenant: TenantId, *, now: datetime) -> int:
-        """Every sample whose time is over is gone; returns how many went."""
+    def sweep(self, tenant: TenantId, *, now: datetime, limit: int) -> int:
+        """Up to `limit` samples whose time is over are gone, those first whose time was over first; returns how many went."""
         ...

@@ -162,6 +162,12 @@ class MeterRepository(Protocol):
         """That this meter crossed into this level in its period is noted; True the first time only."""
         ...
 
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        """Up to `limit` meters of months that were over by then are gone, and up to `limit` notes of crossings of meters of such
+        months that have no row (any more); returns how many rows went. A meter that an open reservation is held on stays.
+        """
+        ...
+
 
 class EventRepository(Protocol):
     """Events that wait to be delivered, written in the transaction of the change that they report."""
@@ -192,6 +198,12 @@ class EventRepository(Protocol):
 
     def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[OutgoingEvent]:
         """The events about any of these subjects, delivered or not, oldest first."""
+        ...
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        """Up to `limit` events that were delivered before then are gone, those first that were delivered first; returns how
+        many went. An undelivered event stays, however old it is.
+        """
         ...
 
 
@@ -246,6 +258,12 @@ class VerdictRepository(Protocol):
 
     def all(self) -> Mapping[TenantId, Verdict]:
         """The verdict that stands, of every tenant that has one."""
+        ...
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        """Up to `limit` verdicts that another had replaced before then are gone, the oldest first; returns how many went. The
+        last one put stays, whether it stands or was cleared.
+        """
         ...
 
 

@@ -4,12 +4,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Lock
 
 from surefoot.core.clock import Clock, SystemClock
-from surefoot.core.errors import StoreUnavailable
+from surefoot.core.errors import InvalidInput, StoreUnavailable
 from surefoot.core.strict_json import parse_json
 from surefoot.domain.actions import Env
 from surefoot.domain.canonical import canonical
@@ -20,15 +20,24 @@ from surefoot.domain.resource_actions import Document
 
 _BUSY_SECONDS = 5.0
 _RETRY_AFTER_SECONDS = 1
+LEAST_KEEP_DAYS = 30
+# More than come in at a time, so that a long backlog is worked off, and few enough that no delivery waits for it.
+_FORGOTTEN_AT_ONCE = 10
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS surefoot_deliveries (
   delivery_id TEXT PRIMARY KEY, run_id TEXT NOT NULL UNIQUE, tenant TEXT NOT NULL, operation TEXT NOT NULL,
   fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL, answered_at TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS surefoot_deliveries_answered_at ON surefoot_deliveries (answered_at) WHERE status <> 202;
 CREATE TABLE IF NOT EXISTS surefoot_documents (
   tenant TEXT NOT NULL, env TEXT NOT NULL, resource TEXT NOT NULL, document BLOB NOT NULL,
   PRIMARY KEY (tenant, env, resource)
 ) WITHOUT ROWID;
+"""
+_FORGET = """
+DELETE FROM surefoot_deliveries WHERE delivery_id IN (
+  SELECT delivery_id FROM surefoot_deliveries WHERE answered_at < ? AND status <> 202 ORDER BY answered_at LIMIT ?
+)
 """
 _COLUMNS = "delivery_id, run_id, tenant, operation, fingerprint, status, body"
 
@@ -36,12 +45,17 @@ _COLUMNS = "delivery_id, run_id, tenant, operation, fingerprint, status, body"
 class SqliteDeliveries:
     """A DeliveryLedger whose transactions are those of one SQLite file, which several processes may share.
 
-    Handlers get the open connection: they write through it, and neither commit nor roll back. A reply must be kept for at
-    least the longest undo window and 30 days; `forget_before` drops older ones.
+    Handlers get the open connection: they write through it, and neither commit nor roll back. Replies are kept for
+    `keep_days`: with each new one a few older ones go, so the table grows with what is delivered in that time and no further.
+    A delivery that was accepted and is not finished stays, however old it is.
     """
 
-    def __init__(self, path: Path, clock: Clock | None = None) -> None:
+    def __init__(self, path: Path, clock: Clock | None = None, *, keep_days: int = 400) -> None:
+        """Raises InvalidInput for fewer than 30 days: within them an assistant may be down and then send a delivery again."""
+        if keep_days < LEAST_KEEP_DAYS:
+            raise InvalidInput(f"keep_days is {keep_days!r}; keep replies for {LEAST_KEEP_DAYS} days or more.")
         self._path = path
+        self._keep = timedelta(days=keep_days)
         self._clock = clock or SystemClock()
         self._lock = Lock()
         self._working: dict[str, str] = {}
@@ -59,7 +73,8 @@ class SqliteDeliveries:
             with self._transaction("IMMEDIATE") as connection:
                 stored = _reply(connection, "delivery_id = ?", delivery_id) or _reply(connection, "run_id = ?", run_id)
                 connection.execute("SAVEPOINT handler")
-                opening = _SqliteOpening(connection, stored, self._clock.now())
+                now = self._clock.now()
+                opening = _SqliteOpening(connection, stored, now, now - self._keep)
                 yield opening
                 connection.commit()
         finally:
@@ -86,13 +101,6 @@ class SqliteDeliveries:
                 raise DeliveryInProgress(retry_after_seconds=_RETRY_AFTER_SECONDS)
         with self._transaction("IMMEDIATE") as connection:
             return _reply(connection, "run_id = ?", run_id)
-
-    def forget_before(self, moment: datetime) -> int:
-        """Replies older than the moment are gone; returns how many."""
-        with self._transaction("IMMEDIATE") as connection:
-            gone = connection.execute("DELETE FROM surefoot_deliveries WHERE answered_at < ?", (moment.isoformat(),)).rowcount
-            connection.commit()
-            return gone
 
     def close(self) -> None:
         """No idle connection is open."""
@@ -137,6 +145,7 @@ class _SqliteOpening:
     transaction: sqlite3.Connection
     stored: StoredReply | None
     now: datetime
+    forgets_before: datetime
 
     def discard(self) -> None:
         self.transaction.execute("ROLLBACK TO handler")
@@ -149,6 +158,7 @@ class _SqliteOpening:
             "answered_at = excluded.answered_at",
             (*values, self.now.isoformat()),
         )
+        self.transaction.execute(_FORGET, (self.forgets_before.isoformat(), _FORGOTTEN_AT_ONCE))
 
 
 class SqliteDocuments:

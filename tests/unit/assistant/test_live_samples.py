@@ -32,6 +32,10 @@ def kept(made: World, tenant: TenantId = ACME) -> list[LiveSample]:
     return list(made.surefoot.samples.read(tenant, NOW - timedelta(days=30)))
 
 
+def swept(made: World) -> int:
+    return sweep(made.surefoot.samples, made.surefoot.retention, made.surefoot.store)
+
+
 @pytest.mark.parametrize(
     ("said", "agrees"),
     [
@@ -82,10 +86,10 @@ def test_whoever_withdraws_has_no_samples_from_their_next_question_on_and_others
 def test_what_is_expired_is_not_read_and_the_sweep_deletes_it(keeping: World) -> None:
     keeping.surefoot.ask.ask(person("quality_improvement"), QUESTION)
     keeping.clock.advance(timedelta(days=7, microseconds=-1))
-    assert (len(kept(keeping)), sweep(keeping.surefoot.samples, keeping.surefoot.store)) == (1, 0)
+    assert (len(kept(keeping)), swept(keeping)) == (1, 0)
     keeping.clock.advance(timedelta(microseconds=1))
     assert kept(keeping) == []
-    assert [sweep(keeping.surefoot.samples, keeping.surefoot.store) for _ in range(2)] == [1, 0]
+    assert [swept(keeping) for _ in range(2)] == [1, 0]
 
 
 def test_a_tenant_that_withdraws_is_not_read_any_more_and_the_sweep_deletes_all_of_it(keeping: World) -> None:

@@ -16,8 +16,9 @@ import pytest
 from fastapi import FastAPI
 
 from surefoot.core.clock import FixedClock
+from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Arguments, Env
-from surefoot.domain.handling import HandlerContext, HandlerReply
+from surefoot.domain.handling import HandlerContext, HandlerReply, StoredReply
 from surefoot.domain.identity import TenantId
 from surefoot.domain.resource_actions import Outcome, ResourceAction, Workspace
 from surefoot.domain.runs import HostCall
@@ -248,12 +249,38 @@ def test_many_deliveries_at_once_each_have_their_effect(host: Host) -> None:
     assert host.count() == 24
 
 
-def test_old_replies_are_forgotten_and_young_ones_are_not(host: Host) -> None:
+def test_replies_are_kept_for_their_time_and_older_ones_go_as_new_ones_come(host: Host) -> None:
     host.post(host.body())
-    host.clock.advance(timedelta(days=61))
+    host.clock.advance(timedelta(days=400))
     host.post(host.body(run_id="run_2"), delivery="dlv_2")
-    assert host.ledger.forget_before(NOW + timedelta(days=1)) == 1
-    assert host.ledger.of_run("run_1") is None and host.ledger.of_run("run_2") is not None
+    assert host.ledger.of_run("run_1") is not None
+    host.clock.advance(timedelta(microseconds=1))
+    host.post(host.body(run_id="run_3"), delivery="dlv_3")
+    assert [host.ledger.of_run(f"run_{number}") is None for number in (1, 2, 3)] == [True, False, False]
+
+
+def test_a_delivery_that_is_not_finished_is_never_forgotten(host: Host) -> None:
+    with host.ledger.open("dlv_long", "run_long") as opening:
+        opening.keep(StoredReply("dlv_long", "run_long", "acme", "apply", "fingerprint", 202, b"{}"))
+    host.clock.advance(timedelta(days=4000))
+    host.post(host.body(), delivery="dlv_1")
+    assert host.ledger.of_run("run_long") is not None
+
+
+def test_a_backlog_of_old_replies_goes_faster_than_new_ones_come_and_not_at_once(host: Host) -> None:
+    for number in range(40):
+        host.post(host.body(run_id=f"run_{number}"), delivery=f"dlv_{number}")
+    host.clock.advance(timedelta(days=500))
+    left = []
+    for number in range(40, 44):
+        host.post(host.body(run_id=f"run_{number}"), delivery=f"dlv_{number}")
+        left.append(sum(host.ledger.of_run(f"run_{old}") is not None for old in range(40)))
+    assert left[0] > 0 and left[-1] == 0
+
+
+def test_replies_cannot_be_kept_for_less_than_a_delivery_may_be_sent_again(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="30 days"):
+        SqliteDeliveries(tmp_path / "host.db", keep_days=29)
 
 
 def _app(kind: str, host: Host) -> Any:

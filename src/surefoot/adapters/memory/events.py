@@ -42,7 +42,7 @@ class MemoryEvents:
         with self._transaction.write():
             row = self._transaction.read(tenant).events.get(event_id)
             if row is not None and row.due_at is not None:
-                self._transaction.table(tenant, "events")[event_id] = replace(row, due_at=None)
+                self._transaction.table(tenant, "events")[event_id] = replace(row, due_at=None, delivered_at=now)
 
     def postpone(self, tenant: TenantId, event_id: str, *, until: datetime, reason: str) -> None:
         with self._transaction.write():
@@ -59,6 +59,15 @@ class MemoryEvents:
     def about(self, tenant: TenantId, subjects: Sequence[str]) -> list[OutgoingEvent]:
         rows = self._transaction.read(tenant).events.values()
         return [row.event for row in sorted((row for row in rows if row.event.subject in subjects), key=_age)]
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        with self._transaction.write():
+            rows = self._transaction.read(tenant).events.items()
+            done = [(row.delivered_at, event_id) for event_id, row in rows if row.delivered_at is not None]
+            gone = sorted(each for each in done if each[0] < before)[: max(0, limit)]
+            for _, event_id in gone:
+                del self._transaction.table(tenant, "events")[event_id]
+            return len(gone)
 
 
 def _age(row: EventRow) -> tuple[datetime, str]:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from surefoot.adapters.memory.tables import UNUSED, Counts, Transaction
 from surefoot.core.errors import Conflict
-from surefoot.domain.budgets import NOTHING_SPENT, Limit, Limits, MeterKey, MeterState, Reservation, Spend
+from surefoot.domain.budgets import NOTHING_SPENT, Limit, Limits, MeterKey, MeterState, Reservation, Spend, is_of_earlier_month
 from surefoot.domain.identity import TenantId
 
 _UNLIMITED = Limit()
@@ -63,6 +63,21 @@ class MemoryMeters:
             self._transaction.table(tenant, "crossings")[meter, level] = True
             return True
 
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        with self._transaction.write():
+            held = {meter for each in self.open_reservations(tenant) for meter in each.meters}
+            meters = self._transaction.table(tenant, "meters")
+            over = sorted((meter for meter in meters.keys() - held if is_of_earlier_month(meter, before)), key=_age)[
+                : max(0, limit)
+            ]
+            for meter in over:
+                del meters[meter]
+            crossings = self._transaction.table(tenant, "crossings")
+            told = [key for key in crossings if key[0] not in meters and is_of_earlier_month(key[0], before)][: max(0, limit)]
+            for key in told:
+                del crossings[key]
+            return len(over) + len(told)
+
     def _count(
         self, tenant: TenantId, reservation: Reservation, *, reserved: Spend = NOTHING_SPENT, spent: Spend = NOTHING_SPENT
     ) -> None:
@@ -70,6 +85,10 @@ class MemoryMeters:
         for meter in frozenset(reservation.meters):
             counts = meters.get(meter, UNUSED)
             meters[meter] = Counts(counts.spent + spent, counts.reserved + reserved)
+
+
+def _age(meter: MeterKey) -> datetime:
+    return meter.period_start
 
 
 def _negative(amount: Spend) -> Spend:

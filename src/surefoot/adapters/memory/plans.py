@@ -8,7 +8,7 @@ from surefoot.adapters.memory.json_copy import json_copies, json_copy
 from surefoot.adapters.memory.tables import Transaction
 from surefoot.core.errors import Conflict
 from surefoot.domain.identity import TenantId
-from surefoot.domain.runs import Approval, Attempt, Change, DecisionRecord, Plan, Receipt
+from surefoot.domain.runs import ENDED, Approval, Attempt, Change, DecisionRecord, Plan, Receipt
 
 
 class MemoryPlans:
@@ -85,6 +85,15 @@ class MemoryPlans:
     def attempts(self, tenant: TenantId, run_id: str) -> list[Attempt]:
         found = (each for each in self._transaction.read(tenant).attempts.values() if each.run_id == run_id)
         return sorted(found, key=lambda each: each.number)
+
+    def prune_attempts(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        with self._transaction.write():
+            runs, attempts = self._transaction.read(tenant).runs, self._transaction.read(tenant).attempts.items()
+            old = [(each.at, place) for place, each in attempts if each.at < before and runs[each.run_id].state in ENDED]
+            gone = sorted(old)[: max(0, limit)]
+            for _, place in gone:
+                del self._transaction.table(tenant, "attempts")[place]
+            return len(gone)
 
     def put_receipt(self, tenant: TenantId, receipt: Receipt) -> None:
         with self._transaction.write():

@@ -47,8 +47,9 @@ class MemorySamples:
     def forget(self, tenant: TenantId, viewer_hash: str) -> int:
         return self._drop(tenant, [s.reply_id for s in self._all(tenant) if s.viewer_hash == viewer_hash])
 
-    def sweep(self, tenant: TenantId, *, now: datetime) -> int:
-        return self._drop(tenant, [s.reply_id for s in self._all(tenant) if s.keep_until <= now])
+    def sweep(self, tenant: TenantId, *, now: datetime, limit: int) -> int:
+        over = sorted((s.keep_until, s.reply_id) for s in self._all(tenant) if s.keep_until <= now)
+        return self._drop(tenant, [reply for _, reply in over[: max(0, limit)]])
 
     def _all(self, tenant: TenantId) -> list[LiveSample]:
         return list(self._transaction.read(tenant).live_samples.values())

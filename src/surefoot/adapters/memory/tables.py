@@ -70,6 +70,7 @@ class EventRow:
     event: OutgoingEvent
     due_at: datetime | None
     attempts: int = 0
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +93,10 @@ class WaitingRun:
 
 @dataclass(frozen=True, slots=True)
 class VerdictRow:
-    """What the evals said, and when somebody said that it counts no more."""
+    """What the evals said, since when it stood, and when somebody said that it counts no more."""
 
     verdict: Verdict
+    put_at: datetime
     cleared_at: datetime | None = None
 
 

@@ -22,7 +22,7 @@ class MemoryVerdicts:
             before = _standing(rows)
             if any(row.verdict.verdict_id == verdict.verdict_id for row in rows.values()):
                 raise Conflict
-            rows[len(rows) + 1] = VerdictRow(verdict)
+            rows[_last(rows) + 1] = VerdictRow(verdict, now)
             return before
 
     def clear(self, tenant: TenantId, *, now: datetime) -> Verdict | None:
@@ -30,7 +30,7 @@ class MemoryVerdicts:
             rows = self._transaction.table(tenant, "verdicts")
             before = _standing(rows)
             if before is not None:
-                rows[len(rows)] = replace(rows[len(rows)], cleared_at=now)
+                rows[_last(rows)] = replace(rows[_last(rows)], cleared_at=now)
             return before
 
     def current(self, tenant: TenantId) -> Verdict | None:
@@ -44,7 +44,20 @@ class MemoryVerdicts:
         standing = {tenant: _standing(tables.verdicts) for tenant, tables in sorted(self._transaction.world().items())}
         return {tenant: verdict for tenant, verdict in standing.items() if verdict is not None}
 
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        with self._transaction.write():
+            rows = self._transaction.table(tenant, "verdicts")
+            newest = max((place for place, row in rows.items() if row.put_at < before), default=0)
+            gone = sorted(place for place in rows if place < newest)[: max(0, limit)]
+            for place in gone:
+                del rows[place]
+            return len(gone)
+
+
+def _last(rows: Mapping[int, VerdictRow]) -> int:
+    return max(rows, default=0)
+
 
 def _standing(rows: Mapping[int, VerdictRow]) -> Verdict | None:
-    last = rows.get(len(rows))
+    last = rows.get(_last(rows))
     return None if last is None or last.cleared_at is not None else last.verdict

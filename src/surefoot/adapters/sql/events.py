@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import Executable, bindparam, func, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, func, insert, select, update
 
 from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime, one_of
 from surefoot.adapters.sql.schema.events import events
@@ -40,11 +40,21 @@ _RECENT = (
     .limit(bindparam("most"))
 )
 
+_OVER = (events.c.tenant_id == TENANT, events.c.delivered_at < bindparam("before", type_=UtcDateTime()))
+_DELIVERED_LONG_AGO = (
+    select(events.c.event_id).where(*_OVER).order_by(events.c.delivered_at, events.c.event_id).limit(bindparam("most"))
+)
+
 
 @cache
 def _about(dialect: str) -> Executable:
     wanted = one_of(events.c.subject, "subjects", dialect)
     return select(*_EVENT).where(events.c.tenant_id == TENANT, wanted).order_by(events.c.time, events.c.event_id)
+
+
+@cache
+def _prune(dialect: str) -> Executable:
+    return delete(events).where(*_OVER, one_of(events.c.event_id, "ids", dialect))
 
 
 class SqlEvents:
@@ -93,3 +103,13 @@ class SqlEvents:
         values = {"tenant": tenant, "subjects": list(subjects)}
         rows = self._transaction.read().execute(_about(self._transaction.dialect), values)
         return [OutgoingEvent(*event) for event in rows]
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        # Looked for as a reader, so that a look which finds nothing does not wait for writers, nor they for it.
+        values = {"tenant": tenant, "before": before, "most": max(0, limit)}
+        found = self._transaction.read().execute(_DELIVERED_LONG_AGO, values).scalars().all()
+        if not found:
+            return 0
+        with self._transaction.write() as connection:
+            gone = connection.execute(_prune(self._transaction.dialect), {"tenant": tenant, "before": before, "ids": found})
+            return gone.rowcount

@@ -8,13 +8,24 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, and_, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, Executable, Row, and_, bindparam, delete, exists, select, tuple_, update
 
 from surefoot.adapters.sql.schema.columns import TENANT, UtcDateTime, one_of
 from surefoot.adapters.sql.schema.meters import crossings, meters, reservations
 from surefoot.adapters.sql.transaction import Transaction
 from surefoot.adapters.sql.upsert import inserting
-from surefoot.domain.budgets import NOTHING_SPENT, Account, Limit, Limits, MeterKey, MeterState, Period, Reservation, Spend
+from surefoot.domain.budgets import (
+    NOTHING_SPENT,
+    Account,
+    Limit,
+    Limits,
+    MeterKey,
+    MeterState,
+    Period,
+    Reservation,
+    Spend,
+    is_of_earlier_month,
+)
 from surefoot.domain.identity import TenantId
 
 _UNLIMITED = Limit()
@@ -48,6 +59,32 @@ _SETTLE = (
     delete(reservations)
     .where(reservations.c.tenant_id == TENANT, reservations.c.reservation_id == bindparam("reservation"))
     .returning(*_RESERVATION)
+)
+
+# Of an earlier month, so that what is over is one range of an index, whatever the period.
+_MONTH = bindparam("month", type_=UtcDateTime())
+_OVER = (
+    meters.c.tenant_id == TENANT,
+    meters.c.period_start < _MONTH,
+    meters.c.reserved_nano_usd == 0,
+    meters.c.reserved_tokens == 0,
+)
+_OLDEST = select(*_KEY).where(*_OVER).order_by(meters.c.period_start, *_KEY[:3]).limit(bindparam("most"))
+_PRUNE = delete(meters).where(*_OVER, tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
+_CROSSING = (crossings.c.surface, crossings.c.viewer_hash, crossings.c.period, crossings.c.period_start)
+_WITHOUT_METER = ~exists().where(
+    meters.c.tenant_id == crossings.c.tenant_id, *(mine == its for mine, its in zip(_KEY, _CROSSING, strict=True))
+)
+_TOLD = (
+    select(*_CROSSING, crossings.c.level)
+    .where(crossings.c.tenant_id == TENANT, crossings.c.period_start < _MONTH, _WITHOUT_METER)
+    .order_by(crossings.c.period_start)
+    .limit(bindparam("most"))
+)
+_FORGET = delete(crossings).where(
+    crossings.c.tenant_id == TENANT,
+    tuple_(*_CROSSING, crossings.c.level).in_(bindparam("keys", expanding=True)),
+    _WITHOUT_METER,
 )
 
 
@@ -156,6 +193,28 @@ class SqlMeters:
         }
         with self._transaction.write() as connection:
             return connection.execute(_cross(self._transaction.dialect), row).one_or_none() is not None
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        values = {"tenant": tenant, "month": Period.MONTH.start(before)}
+        most = max(0, min(limit, _KEYS_AT_ONCE))
+        # A reservation of nothing counts on its meters all the same, when it is settled.
+        held = {
+            _values(meter)
+            for each in self.open_reservations(tenant)
+            for meter in each.meters
+            if is_of_earlier_month(meter, before)
+        }
+        found = self._transaction.read().execute(_OLDEST, {**values, "most": most + len(held)}).all()
+        over = [key for key in map(tuple, found) if key not in held][:most]
+        gone = 0
+        if over:
+            with self._transaction.write() as connection:
+                gone = connection.execute(_PRUNE, {**values, "keys": over}).rowcount
+        told = [tuple(row) for row in self._transaction.read().execute(_TOLD, {**values, "most": most})]
+        if told:
+            with self._transaction.write() as connection:
+                gone += connection.execute(_FORGET, {"tenant": tenant, "keys": told}).rowcount
+        return gone
 
     def _held(self, connection: Connection, tenant: TenantId, meter: MeterKey, amount: Spend, limit: Limit) -> bool:
         """Whether the amount is reserved on the meter now."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable, Row, Table, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Executable, Row, Table, bindparam, delete, func, insert, select, tuple_, update
 
 from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime
 from surefoot.adapters.sql.schema.runs import approvals, attempts, decisions, plans, receipts, run_queue, runs
@@ -15,6 +15,7 @@ from surefoot.adapters.sql.upsert import inserting
 from surefoot.core.errors import Conflict
 from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import (
+    ENDED,
     Approval,
     Attempt,
     Change,
@@ -29,6 +30,8 @@ from surefoot.domain.runs import (
     Verdict,
 )
 
+# A statement names two values for each, and databases bound how many it may name.
+_PLACES_AT_ONCE = 500
 _RUN: BindParameter[str] = bindparam("run", type_=KEY)
 
 
@@ -69,6 +72,22 @@ _END_ATTEMPT = (
     update(attempts)
     .where(*_of(attempts), attempts.c.number == bindparam("at_number"))
     .values(outcome=bindparam("now_outcome"), status=bindparam("now_status"))
+)
+_ATTEMPT = (attempts.c.run_id, attempts.c.number)
+_OF_ENDED = (
+    select(*_ATTEMPT)
+    .join(runs, (runs.c.tenant_id == attempts.c.tenant_id) & (runs.c.run_id == attempts.c.run_id))
+    .where(
+        attempts.c.tenant_id == TENANT,
+        attempts.c.at < bindparam("before", type_=UtcDateTime()),
+        runs.c.state.in_(sorted(state.value for state in ENDED)),
+    )
+    .order_by(attempts.c.at, *_ATTEMPT)
+    .limit(bindparam("most"))
+)
+# Without its run's state: a run that has ended stays as it is.
+_PRUNE_ATTEMPTS = delete(attempts).where(
+    attempts.c.tenant_id == TENANT, tuple_(*_ATTEMPT).in_(bindparam("places", expanding=True))
 )
 _RECEIPT = select(*_columns(receipts)).where(*_of(receipts))
 
@@ -171,6 +190,14 @@ class SqlPlans:
     def attempts(self, tenant: TenantId, run_id: str) -> list[Attempt]:
         rows = self._transaction.read().execute(_ATTEMPTS, {"tenant": tenant, "run": run_id})
         return [Attempt(**row._asdict()) for row in rows]
+
+    def prune_attempts(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        values = {"tenant": tenant, "before": before, "most": max(0, min(limit, _PLACES_AT_ONCE))}
+        found = [tuple(row) for row in self._transaction.read().execute(_OF_ENDED, values)]
+        if not found:
+            return 0
+        with self._transaction.write() as connection:
+            return connection.execute(_PRUNE_ATTEMPTS, {"tenant": tenant, "places": found}).rowcount
 
     def put_receipt(self, tenant: TenantId, receipt: Receipt) -> None:
         row = _values(tenant, receipt)

@@ -30,13 +30,17 @@ _PAGE = (
 )
 _FORGET = delete(live_samples).where(live_samples.c.tenant_id == TENANT, live_samples.c.viewer_hash == bindparam("viewer"))
 _EXPIRED = (live_samples.c.tenant_id == TENANT, live_samples.c.keep_until <= _NOW)
-_ANY_EXPIRED = select(live_samples.c.reply_id).where(*_EXPIRED).limit(1)
+_OLDEST_EXPIRED = (
+    select(live_samples.c.reply_id)
+    .where(*_EXPIRED)
+    .order_by(live_samples.c.keep_until, live_samples.c.reply_id)
+    .limit(bindparam("most"))
+)
 _ANY_OF = (
     select(live_samples.c.reply_id)
     .where(live_samples.c.tenant_id == TENANT, live_samples.c.viewer_hash == bindparam("viewer"))
     .limit(1)
 )
-_SWEEP = delete(live_samples).where(*_EXPIRED)
 
 
 @cache
@@ -50,6 +54,11 @@ def _put(dialect: str) -> Executable:
 def _of(dialect: str) -> Executable:
     wanted = one_of(feedback.c.reply_id, "replies", dialect)
     return select(*_WORD).where(feedback.c.tenant_id == TENANT, wanted).order_by(feedback.c.reply_id)
+
+
+@cache
+def _sweep(dialect: str) -> Executable:
+    return delete(live_samples).where(*_EXPIRED, one_of(live_samples.c.reply_id, "ids", dialect))
 
 
 class SqlFeedback:
@@ -85,13 +94,17 @@ class SqlSamples:
         return [LiveSample(*row) for row in self._transaction.read().execute(_PAGE, values)]
 
     def forget(self, tenant: TenantId, viewer_hash: str) -> int:
-        return self._delete(_ANY_OF, _FORGET, {"tenant": tenant, "viewer": viewer_hash})
-
-    def sweep(self, tenant: TenantId, *, now: datetime) -> int:
-        return self._delete(_ANY_EXPIRED, _SWEEP, {"tenant": tenant, "now": now})
-
-    def _delete(self, look: Executable, statement: Executable, values: dict[str, object]) -> int:
-        if self._transaction.read().execute(look, values).first() is None:
+        values = {"tenant": tenant, "viewer": viewer_hash}
+        if self._transaction.read().execute(_ANY_OF, values).first() is None:
             return 0
         with self._transaction.write() as connection:
-            return connection.execute(statement, values).rowcount
+            return connection.execute(_FORGET, values).rowcount
+
+    def sweep(self, tenant: TenantId, *, now: datetime, limit: int) -> int:
+        values = {"tenant": tenant, "now": now, "most": max(0, limit)}
+        found = self._transaction.read().execute(_OLDEST_EXPIRED, values).scalars().all()
+        if not found:
+            return 0
+        with self._transaction.write() as connection:
+            gone = connection.execute(_sweep(self._transaction.dialect), {"tenant": tenant, "now": now, "ids": found})
+            return gone.rowcount

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from surefoot.adapters.sql.exclusion import exclude
 from surefoot.adapters.sql.schema.columns import TENANT, UtcDateTime
@@ -26,6 +26,20 @@ _ALL = (
     .where(verdicts.c.cleared_at.is_(None))
     .order_by(verdicts.c.tenant_id)
 )
+_NEWEST_BEFORE = (
+    select(verdicts.c.place)
+    .where(_OWN, verdicts.c.put_at < bindparam("before", type_=UtcDateTime()))
+    .order_by(verdicts.c.put_at.desc(), verdicts.c.place.desc())
+    .limit(1)
+)
+# A verdict before the newest of those put before some moment was replaced before that moment.
+_REPLACED = (
+    select(verdicts.c.place)
+    .where(_OWN, verdicts.c.place < bindparam("newest"))
+    .order_by(verdicts.c.place)
+    .limit(bindparam("most"))
+)
+_PRUNE = delete(verdicts).where(_OWN, verdicts.c.place <= bindparam("last"))
 
 
 class SqlVerdicts:
@@ -67,6 +81,15 @@ class SqlVerdicts:
     def all(self) -> Mapping[TenantId, Verdict]:
         rows = self._transaction.read().execute(_ALL)
         return {TenantId(tenant): verdict_from_json(record) for tenant, record in rows}
+
+    def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
+        reading = self._transaction.read()
+        newest = reading.execute(_NEWEST_BEFORE, {"tenant": tenant, "before": before}).scalar_one_or_none() or 0
+        found = reading.execute(_REPLACED, {"tenant": tenant, "newest": newest, "most": max(0, limit)}).scalars().all()
+        if not found:
+            return 0
+        with self._transaction.write() as connection:
+            return connection.execute(_PRUNE, {"tenant": tenant, "last": found[-1]}).rowcount
 
 
 def _held(connection: Connection, tenant: TenantId) -> tuple[int, Verdict | None]:

@@ -20,6 +20,7 @@ events = Table(
     Column("last_failure", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "event_id"),
     Index(None, "tenant_id", "due_at"),
+    Index(None, "tenant_id", "delivered_at"),
     Index(None, "tenant_id", "time", "event_id"),
     Index(None, "tenant_id", "subject"),
 )

@@ -46,4 +46,5 @@ crossings = Table(
     Column("period_start", UtcDateTime, nullable=False),
     Column("level", KEY, nullable=False),
     PrimaryKeyConstraint("tenant_id", "surface", "viewer_hash", "period", "period_start", "level"),
+    Index(None, "tenant_id", "period_start"),
 )

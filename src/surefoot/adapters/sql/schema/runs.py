@@ -144,6 +144,7 @@ attempts = Table(
     Column("at", UtcDateTime, nullable=False),
     PrimaryKeyConstraint("tenant_id", "run_id", "number"),
     _of_run(),
+    Index(None, "tenant_id", "at"),
 )
 
 receipts = Table(

@@ -19,4 +19,5 @@ verdicts = Table(
     Column("record", Text, nullable=False),
     PrimaryKeyConstraint("tenant_id", "place"),
     Index(None, "tenant_id", "verdict_id", unique=True),
+    Index(None, "tenant_id", "put_at"),
 )
