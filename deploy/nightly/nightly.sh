@@ -39,5 +39,5 @@ if [ "$code" -eq 0 ] && [ "$has_baseline" = no ]; then
   surefoot eval baseline latest
 fi
 
-surefoot eval prune --keep "${NIGHTLY_KEEP:-30}"
+surefoot eval prune --yes --keep "${NIGHTLY_KEEP:-30}"
 exit "$code"

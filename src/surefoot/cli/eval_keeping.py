@@ -32,11 +32,15 @@ def prune(
         int, typer.Option("--keep", min=1, help="How many of the newest runs stay; the baseline stays as well.")
     ] = 30,
     runs: RunsOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete old runs; the newest ones and the baseline stay."""
     with plain_errors():
-        done = prune_runs(runs or loaded().settings.resolved_eval_runs_dir, keep=keep)
+        place = runs or loaded().settings.resolved_eval_runs_dir
+        if not yes:
+            typer.confirm(f"Delete all but the newest {keep} runs in {place}?", abort=True, err=True)
+        done = prune_runs(place, keep=keep)
     if as_json:
         print_json({"gone": list(done.gone), "kept": list(done.kept)})
     else:

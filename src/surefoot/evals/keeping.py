@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from surefoot.core.errors import InvalidInput
-from surefoot.evals.run_store import BASELINE, StoredRun, find_run, run_folders
+from surefoot.evals.run_store import BASELINE, StoredRun, find_run, open_run, run_folders
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,28 @@ def baseline_of(runs: Path) -> StoredRun | None:
 
 
 def prune(runs: Path, *, keep: int) -> Pruned:
-    """At most `keep` runs and the baseline are left, the newest. A folder without a manifest is no run and stays."""
+    """At most `keep` runs and the baseline are left, the newest. What is no run stays: a folder without a manifest or with that
+    of something else, and a link, whatever it leads to. Raises InvalidInput for a run that cannot be deleted.
+    """
     if keep < 1:
         raise InvalidInput(f"keep {keep!r} would leave no run; give 1 or more.")
     baseline = baseline_of(runs)
     pinned = None if baseline is None else baseline.folder.resolve()
-    folders = run_folders(runs)
+    folders = [folder for folder in run_folders(runs) if _is_run(folder)]
     old = [folder for folder in folders[:-keep] if folder.resolve() != pinned]
     for folder in old:
-        shutil.rmtree(folder)
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise InvalidInput(f"{str(folder)!r} cannot be deleted ({error.strerror}); look at its owner and mode.") from error
     return Pruned(tuple(folder.name for folder in old), tuple(folder.name for folder in folders if folder not in old))
+
+
+def _is_run(folder: Path) -> bool:
+    if folder.is_symlink():
+        return False
+    try:
+        open_run(folder)
+    except InvalidInput:
+        return False
+    return True

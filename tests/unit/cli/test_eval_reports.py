@@ -111,10 +111,19 @@ def test_the_pinned_baseline_is_what_later_runs_are_compared_with(runs: Path) ->
         stored(runs, f"evr_{number}", passed)
     assert "no baseline" in RUN.invoke(app, ["eval", "baseline", "--runs", str(runs)]).stdout
     assert RUN.invoke(app, ["eval", "baseline", "evr_1", "--runs", str(runs)]).stdout == "evr_1\n"
-    pruned = json.loads(RUN.invoke(app, ["eval", "prune", "--keep", "1", "--runs", str(runs), "--json"]).stdout)
+    pruned = json.loads(RUN.invoke(app, ["eval", "prune", "--yes", "--keep", "1", "--runs", str(runs), "--json"]).stdout)
     assert pruned == {"gone": ["evr_2"], "kept": ["evr_1", "evr_3"]}
     said = json.loads(RUN.invoke(app, ["eval", "diff", "baseline", "--runs", str(runs), "--json"]).stdout)
     assert (said["before"], said["after"], len(said["regressed"])) == ("evr_1", "evr_3", 26)
+
+
+def test_runs_are_only_deleted_when_somebody_says_so(runs: Path) -> None:
+    for number in (1, 2):
+        stored(runs, f"evr_{number}", 30)
+    done = RUN.invoke(app, ["eval", "prune", "--keep", "1", "--runs", str(runs)], input="n\n")
+    assert done.exit_code == 1 and len(list(runs.iterdir())) == 2
+    RUN.invoke(app, ["eval", "prune", "--keep", "1", "--runs", str(runs)], input="y\n")
+    assert [each.name for each in runs.iterdir()] == ["evr_2"]
 
 
 def test_a_run_that_is_not_there_is_said_with_what_to_do(runs: Path) -> None:

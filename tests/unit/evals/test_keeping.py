@@ -85,3 +85,21 @@ def test_a_baseline_that_is_gone_is_said(tmp_path: Path) -> None:
 def test_pruning_to_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="1 or more"):
         prune(tmp_path, keep=0)
+
+
+def test_a_folder_with_the_manifest_of_something_else_is_no_run_and_stays(tmp_path: Path) -> None:
+    other = tmp_path / "a_web_page"
+    other.mkdir()
+    (other / "manifest.json").write_text('{"name": "A web page", "icons": []}')
+    names = [run(tmp_path, number) for number in range(3)]
+    assert prune(tmp_path, keep=1).gone == (names[0], names[1])
+    assert (other / "manifest.json").exists()
+
+
+def test_a_link_among_the_runs_is_left_and_so_is_what_it_leads_to(tmp_path: Path) -> None:
+    elsewhere, runs = tmp_path / "elsewhere", tmp_path / "runs"
+    kept = run(elsewhere, 0)
+    names = [run(runs, number) for number in range(1, 4)]
+    (runs / "a_link").symlink_to(elsewhere / kept, target_is_directory=True)
+    assert prune(runs, keep=1).gone == (names[0], names[1])
+    assert find_run(elsewhere, kept).manifest.run_id == kept and (runs / "a_link").is_symlink()
