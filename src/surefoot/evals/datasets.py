@@ -6,6 +6,7 @@ Rows may carry further fields; those that are read must have exactly the stated 
 import gzip
 import zlib
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -17,6 +18,7 @@ from surefoot.evals.cases import Case
 
 Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
 Source = Literal["faq_heading", "link_anchor"]
+_LONGEST_LINE_BYTES = 16 * 1_048_576
 
 
 class _Row(BaseModel):
@@ -124,7 +126,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines that are not blank, numbered from 1."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            for number, line in enumerate(stream, start=1):
+            for number, line in enumerate(iter(partial(stream.readline, _LONGEST_LINE_BYTES + 1), b""), start=1):
+                if len(line) > _LONGEST_LINE_BYTES:
+                    raise InvalidEvalSet(f"{path}, line {number}: it is longer than {_LONGEST_LINE_BYTES} bytes, as no row is.")
                 if line.strip():
                     yield number, line
     except (OSError, EOFError, zlib.error) as error:

@@ -21,6 +21,7 @@ TASKS = ("ask", "retrieve", "support", "act", "policy")
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,62}\Z")
 _SLICE = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 _SURFACE = re.compile(r"[a-z][a-z0-9_-]{0,31}\Z")
+_MOST_BYTES = 1_048_576
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)\s?%\Z")
 
 _Text = Annotated[str, StringConstraints(min_length=1, pattern=r"\S")]
@@ -123,9 +124,13 @@ def load_gates(path: Path, *, suite: str = "") -> GateFile:
     Raises InvalidEvalSet as `parse_gates` does, and when the file cannot be read.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            data = stream.read(_MOST_BYTES + 1)
+        text = data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidEvalSet(f"{path} cannot be read as UTF-8 text: {error}.") from error
+    if len(data) > _MOST_BYTES:
+        raise InvalidEvalSet(f"{path} is larger than the {_MOST_BYTES} bytes that a file of gates may have.")
     return parse_gates(text, str(path), suite=suite)
 
 
@@ -139,6 +144,8 @@ def parse_gates(text: str, where: str, *, suite: str = "") -> GateFile:
         file = _File.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InvalidEvalSet(f"{where} is not valid TOML: {error}.") from error
+    except RecursionError:
+        raise InvalidEvalSet(f"{where} is nested too deeply; no key of a gate holds more than one table.") from None
     except ValidationError as error:
         raise InvalidEvalSet(f"{where}: {_said(error)}") from None
     for key, problem in _problems(file):
@@ -264,4 +271,5 @@ def _said(error: ValidationError) -> str:
     if first["type"] == "missing":
         described = (_Gate if loc[0] == "gates" and len(loc) > 2 else _File).model_fields[loc[-1]].description
         return f"{key}: it is missing. {described}"
-    return f"{key}: {first['msg']}; got {first['input']!r}."
+    given = repr(first["input"])
+    return f"{key}: {first['msg']}; got {given if len(given) <= 80 else f'{given[:77]}...'}."

@@ -13,6 +13,7 @@ from surefoot.core.errors import InvalidEvalSet
 from surefoot.evals.cases import Text
 
 SUITE_FILE = "suite.yaml"
+_MOST_BYTES = 1_048_576
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 SuiteId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Adapter = Literal["questions", "answers", "foreign", "pairs"]
@@ -90,10 +91,15 @@ class SuiteText:
         """Raises InvalidEvalSet for what is no suite file, naming the line."""
         self.path = path
         try:
-            self.data = path.read_bytes()
+            with path.open("rb") as stream:
+                self.data = stream.read(_MOST_BYTES + 1)
         except OSError as error:
             message = f"{path} cannot be read ({error.strerror}); a suite is a folder with a {SUITE_FILE}."
             raise InvalidEvalSet(message) from error
+        if len(self.data) > _MOST_BYTES:
+            raise InvalidEvalSet(
+                f"{path} is larger than the {_MOST_BYTES} bytes that a suite file may have; name files of cases."
+            )
         self._lines: dict[Place, int] = {(): 1}
         self.file = self._validated(self._values())
 
@@ -128,6 +134,8 @@ class SuiteText:
             mark = getattr(error, "problem_mark", None)
             line = mark.line + 1 if mark else 1
             raise InvalidEvalSet(f"{self.path}, line {line}: {getattr(error, 'problem', None) or error}.") from None
+        except RecursionError:
+            raise InvalidEvalSet(f"{self.path}, line 1: it is nested too deeply; a suite has three levels.") from None
         return None if node is None else self._value(node, (), set())
 
     def _value(self, node: yaml.Node, place: Place, above: set[int]) -> Any:
@@ -148,7 +156,18 @@ class SuiteText:
             return values
         if isinstance(node, yaml.SequenceNode):
             return tuple(self._value(item, (*place, number), above) for number, item in enumerate(node.value))
-        return yaml.SafeLoader("").construct_object(node)
+        assert isinstance(node, yaml.ScalarNode), "there is no fourth kind of node"
+        return self._scalar(node, place)
+
+    def _scalar(self, node: yaml.ScalarNode, place: Place) -> Any:
+        loader, is_plain = yaml.SafeLoader(""), node.style is None
+        if node.tag != loader.resolve(yaml.ScalarNode, node.value, (is_plain, not is_plain)):  # type: ignore[no-untyped-call]
+            raise self.wrong(place, "a tag (!) is not understood here; write the value without it.")
+        try:
+            return loader.construct_object(node)
+        except ValueError as error:
+            # What looks like a date or a number and is none.
+            raise self.wrong(place, f"{node.value[:60]!r} is no value: {str(error)[:200]}.") from None
 
     def _validated(self, values: Any) -> SuiteFile:
         try:
