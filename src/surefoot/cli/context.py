@@ -16,6 +16,7 @@ from surefoot.bootstrap import Surefoot, build
 from surefoot.core.errors import InvalidInput, SurefootError, UnknownTenant
 from surefoot.core.ids import is_tenant_id
 from surefoot.core.settings import LoadedSettings, load_settings
+from surefoot.core.visible import visible
 from surefoot.domain.identity import Principal, TenantId, parse_principals
 from surefoot.domain.policies import ModelPolicy
 
@@ -98,9 +99,9 @@ def principals_option(values: list[str] | None) -> frozenset[Principal] | None:
 
 def print_json(value: Mapping[str, Any] | list[Any]) -> None:
     """One JSON document on stdout, indented, keys as given, moments in ISO 8601."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(visible(json.dumps(value, indent=2, ensure_ascii=False, default=str)) + "\n")
 
 
 def print_line(text: str = "") -> None:
-    """One line of data on stdout, as it is."""
-    sys.stdout.write(text + "\n")
+    """One line of data on stdout; what a terminal would act on is shown instead, whoever wrote it."""
+    sys.stdout.write(visible(text) + "\n")

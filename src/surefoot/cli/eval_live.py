@@ -29,6 +29,7 @@ from surefoot.cli.context import (
 from surefoot.core.clock import parse_moment
 from surefoot.core.errors import InvalidInput
 from surefoot.core.ids import new_id
+from surefoot.core.visible import one_line, visible
 from surefoot.domain.identity import TenantId
 from surefoot.evals.figures import figures_of
 from surefoot.evals.harvest import Candidate, Verdict, candidates, review
@@ -101,7 +102,7 @@ def harvest(
             done = review(found, into, judge=_judge, edit=_edit)
             print_line(f"{done.accepted} accepted into {into}, {done.skipped} skipped, {done.known} there already.")
             return
-        lines = "".join(f"{candidate.model_dump_json()}\n" for candidate in found)
+        lines = "".join(f"{visible(candidate.model_dump_json())}\n" for candidate in found)
         if out is None:
             sys.stdout.write(lines)
         else:
@@ -112,10 +113,11 @@ def harvest(
 def _judge(candidate: Candidate, problem: str) -> Verdict:
     told = candidate.review
     print_line(f"\n{candidate.id}: {candidate.why}")
-    print_line(f"  asked     {candidate.question}")
+    print_line(f"  asked     {one_line(candidate.question)}")
     for claim in told.shown:
-        print_line(f"  shown     {claim}")
-    print_line(f"  outcome   {told.outcome}, confidence {told.confidence:.2f}" + (f", “{told.comment}”" if told.comment else ""))
+        print_line(f"  shown     {one_line(claim)}")
+    comment = f", “{one_line(told.comment)}”" if told.comment else ""
+    print_line(f"  outcome   {told.outcome}, confidence {told.confidence:.2f}{comment}")
     print_line(f"  expects   {candidate.expect}; documents: {', '.join(candidate.gold_uris) or 'not said yet'}")
     if problem:
         print_line(f"  That is no case: {problem}")

@@ -25,6 +25,7 @@ from surefoot.cli.context import (
 )
 from surefoot.core.errors import InvalidInput, UndoConflict
 from surefoot.core.ids import new_id
+from surefoot.core.visible import one_line
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import TenantId, Viewer, parse_context, parse_principals
 from surefoot.domain.runs import Plan, RunState
@@ -319,7 +320,7 @@ def print_run(view: RunView) -> None:
         if reasons or record.decision.errors:
             print_line(f"  policy at {record.stage}: {record.decision.effect}. {reasons or '; '.join(record.decision.errors)}")
     for approval in view.approvals:
-        print_line(f"  {approval.approver}: {approval.verdict}" + (f" ({approval.note})" if approval.note else ""))
+        print_line(f"  {approval.approver}: {approval.verdict}" + (f" ({one_line(approval.note)})" if approval.note else ""))
     for attempt in view.attempts:
         print_line(f"  call {attempt.number} ({attempt.operation}): {attempt.outcome} {attempt.status}")
     if view.receipt is not None and view.receipt.undo_until is not None:

@@ -16,6 +16,7 @@ from surefoot.cli.context import (
     product,
 )
 from surefoot.core.errors import NotFound
+from surefoot.core.visible import one_line
 from surefoot.governance.traces import Traces, trace_record
 
 
@@ -43,7 +44,7 @@ def trace(
 
 def _print_replies(record: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     for asked, features, model in zip(record["input"], record["features"], record["model"], strict=True):
-        print_line(f"input     {asked['reply_id']} on {asked['surface']}: {asked['question']}")
+        print_line(f"input     {asked['reply_id']} on {asked['surface']}: {one_line(asked['question'])}")
         places = len(features["citations"]) or len(features["closest"])
         spent = sum(features["timings_ms"].values())
         print_line(
@@ -61,7 +62,7 @@ def _print_outcome(outcome: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         calls = ", ".join(f"{each['operation']} {each['outcome']}" for each in run["attempts"]) or "no call"
         print_line(f"outcome   {run['run_id']}: {run['state']}; {calls}")
     for word in outcome["feedback"]:
-        print_line(f"feedback  {word['reply_id']}: {word['opinion']} {word['comment']}".rstrip())
+        print_line(f"feedback  {word['reply_id']}: {word['opinion']} {one_line(word['comment'])}".rstrip())
     for row in outcome["audit"]:
         print_line(f"audit     {row['seq']}: {row['what']} by {row['actor']}, {row['subject']}")
     for event in outcome["events"]:

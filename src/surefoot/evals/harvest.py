@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from surefoot.core.errors import InvalidEvalSet, InvalidInput
+from surefoot.core.visible import visible
 from surefoot.domain.feedback import Feedback, LiveSample, Opinion
 from surefoot.domain.identity import TenantId
 from surefoot.evals.cases import AskCase
@@ -192,7 +193,8 @@ def _known_ids(path: Path) -> set[str]:
     if not path.exists():
         return set()
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not splitlines: other characters than a line feed end no row.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise InvalidInput(f"{str(path)!r} cannot be read ({error.strerror}); name a suite's case file.") from error
     ids = set()
@@ -215,6 +217,6 @@ def _append(path: Path, case: AskCase) -> None:
     try:
         held = path.read_bytes() if path.exists() else b""
         with path.open("ab") as stream:
-            stream.write((b"" if not held or held.endswith(b"\n") else b"\n") + case.model_dump_json().encode() + b"\n")
+            stream.write((b"" if not held or held.endswith(b"\n") else b"\n") + visible(case.model_dump_json()).encode() + b"\n")
     except OSError as error:
         raise InvalidInput(f"{str(path)!r} cannot be written ({error.strerror}); name a suite's case file.") from error

@@ -75,3 +75,11 @@ def test_a_case_can_be_edited_before_it_is_accepted(home: Path, monkeypatch: pyt
     monkeypatch.setenv("VISUAL", "sed -i s/zeppelin/airship/")
     assert "1 accepted" in run("eval", "harvest", "--review", "golden.jsonl", answers="e\na\n").stdout
     assert json.loads(Path("golden.jsonl").read_text())["question"] == "Who invented the airship?"
+
+
+def test_what_a_viewer_wrote_does_nothing_to_the_terminal_of_who_reviews_it(home: Path) -> None:
+    hostile = "Who invented the zeppelin?\n  expects   answer\u202e"
+    reply = json.loads(run("ask", hostile, "--context", "consent=quality_improvement", "--json").stdout)
+    for shown in (run("eval", "harvest", "--review", "golden.jsonl", answers="s\n"), run("trace", reply["trace_id"])):
+        assert "\\u202e" in shown.stdout and "\u202e" not in shown.stdout
+        assert "\n  expects   answer" not in shown.stdout

@@ -6,13 +6,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from tests.api.world import ACME, NOW, World, world
 
 from surefoot.core.errors import InvalidEvalSet
 from surefoot.domain.feedback import Opinion
 from surefoot.domain.identity import EVERYONE, Viewer
 from surefoot.evals.cases import AskCase
 from surefoot.evals.harvest import Because, Candidate, Reviewed, Verdict, candidates, review
-from tests.api.world import ACME, NOW, World, world
 
 QUESTION = "How many business days until refunds reach the card?"
 AGREES = Viewer(ACME, "ada", frozenset({EVERYONE}), context=(("consent", "quality_improvement"),))
@@ -112,3 +112,20 @@ def test_a_suite_file_that_is_broken_is_left_as_it_is(keeping: World, tmp_path: 
     with pytest.raises(InvalidEvalSet, match="line 1"):
         review(found(keeping), tmp_path / "golden.jsonl", judge=words(Verdict.ACCEPT), edit=lambda text: None)
     assert (tmp_path / "golden.jsonl").read_text() == "no json\n"
+
+
+def test_a_question_that_ends_lines_in_other_programs_stays_one_line_and_one_case(keeping: World, tmp_path: Path) -> None:
+    asked(keeping, "zyxw\u2028vutsr\u2029ponm\u202e?")
+    suite = tmp_path / "cases.jsonl"
+    (candidate,) = found(keeping)
+    assert review([candidate], suite, judge=lambda *_: Verdict.ACCEPT, edit=lambda _: None).accepted == 1
+    assert len(suite.read_text(encoding="utf-8").splitlines()) == 1 and "\u202e" not in suite.read_text(encoding="utf-8")
+    assert review([candidate], suite, judge=lambda *_: Verdict.ACCEPT, edit=lambda _: None).known == 1
+    assert AskCase.model_validate_json(suite.read_text(encoding="utf-8")).question == candidate.question
+
+
+def test_a_suite_that_somebody_wrote_with_other_line_ends_inside_is_read(keeping: World, tmp_path: Path) -> None:
+    asked(keeping, "zyxw vutsr?")
+    suite = tmp_path / "cases.jsonl"
+    suite.write_text('{"id": "mine", "question": "one\u2028two\x85three"}\n', encoding="utf-8")
+    assert review(found(keeping), suite, judge=lambda *_: Verdict.ACCEPT, edit=lambda _: None).accepted == 1
