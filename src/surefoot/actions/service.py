@@ -12,7 +12,7 @@ from surefoot.actions.executing import Worker
 from surefoot.actions.expiry import Expiry
 from surefoot.actions.parts import ActionParts, Request, RunPage, RunView
 from surefoot.actions.planning import Claim, Planner
-from surefoot.actions.playbook_parts import is_step
+from surefoot.actions.playbook_parts import is_playbook, is_step
 from surefoot.actions.playbooks import Playbooks
 from surefoot.actions.policing import asker_of
 from surefoot.actions.sagas import Sagas
@@ -85,6 +85,8 @@ class Actions:
             run = seen(self._parts, work, viewer, run_id)
         if viewer.user != run.maker:
             raise RunNotAllowed(f"Only {run.maker!r}, who made run {run_id!r}, can apply it.")
+        if is_playbook(run):
+            raise RunNotAllowed(f"The run {run_id!r} is a playbook's, whose steps are applied together; apply the playbook.")
         if is_step(run):
             raise RunNotAllowed(f"The run {run_id!r} is a step of a playbook, which applies it in its turn; apply the playbook.")
         self._press(viewer, run_id, plan_digest=plan_digest, by_agent=by_agent, wait=wait)
@@ -112,8 +114,13 @@ class Actions:
         return self._answer(viewer, self._undoing.redo(viewer, run_id, key=key))
 
     def cancel(self, viewer: Viewer, run_id: str, note: str = "") -> RunView:
-        """The run is cancelled; impossible once applying has begun (RunNotAllowed)."""
-        self._expiry.cancel(viewer, run_id, note)
+        """The run is cancelled, a playbook's with its steps; impossible once applying has begun (RunNotAllowed)."""
+        with self._parts.store.begin() as work:
+            run = seen(self._parts, work, viewer, run_id)
+        if is_playbook(run):
+            self.playbooks.cancel(viewer, run_id, note)
+        else:
+            self._expiry.cancel(viewer, run_id, note)
         return view(self._parts, viewer, run_id)
 
     def settle(self, admin: Viewer, run_id: str, *, happened: bool, note: str) -> RunView:
