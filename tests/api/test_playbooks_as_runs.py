@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.api.test_playbooks import approved, preview, press
+from tests.api.test_playbooks import approved, press, preview
 from tests.api.world import World, world
 
 

@@ -1,5 +1,6 @@
 """One id finds what was asked, what it was answered from, who wrote it, what was done and what came of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from surefoot.core.tracing import note_trace
 from surefoot.domain.identity import EVERYONE, Viewer
 from surefoot.domain.playbooks import Playbook, PlaybookStep
+from surefoot.governance.traces import MOST_RUNS
 from tests.api.world import ACME, GLOBEX, World
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -112,3 +114,16 @@ def test_a_playbook_its_steps_and_its_undo_are_in_the_trace_of_its_call(fresh: W
     playbooks.undo(viewer, parent.run_id, key="key-2", deliver=fresh.surefoot.actions.worker.deliver)
     kinds = sorted((each["kind"], each["action"]) for each in trace(fresh)["action"])
     assert kinds == [(kind, name) for kind in ("apply", "undo") for name in ("pin_shortcut", "playbook.pins")]
+
+
+def test_a_trace_that_a_caller_gave_to_everything_they_did_stays_small(fresh: World) -> None:
+    run_id = proposed(fresh, "one", fresh.viewer() | PARENT).json()["run"]["run_id"]
+    with fresh.surefoot.store.begin() as work:
+        first = work.runs.get(ACME, run_id)
+        assert first is not None
+        for number in range(MOST_RUNS + 20):
+            named = f"run_{number:032x}"
+            assert work.runs.create(ACME, replace(first, run_id=named, idem_key=named, natural_key="", version=1)) is None
+        work.commit()
+    found = trace(fresh)
+    assert len(found["action"]) == len(found["outcome"]["runs"]) == MOST_RUNS

@@ -11,7 +11,9 @@ from surefoot.domain.identity import TenantId
 from surefoot.domain.runs import Attempt, DecisionRecord, Plan, Receipt, Run
 from surefoot.ports import Store
 
+# Callers choose their trace ids, so that one may have any number of these; the oldest are shown.
 MOST_REPLIES = 100
+MOST_RUNS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ class Traces:
                     tuple(work.runs.attempts(tenant, run.run_id)),
                     work.runs.receipt(tenant, run.run_id),
                 )
-                for run in work.runs.by_trace(tenant, trace_id)
+                for run in work.runs.by_trace(tenant, trace_id)[:MOST_RUNS]
             ]
             subjects = [str(reply["reply_id"]) for reply in replies] + [each.run.run_id for each in runs]
             audit, events = work.audit.about(tenant, subjects), work.events.about(tenant, subjects)
