@@ -3,18 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from surefoot.domain.verdicts import Colour, GateResult, GateState, Verdict
+from surefoot.domain.verdicts import GateResult, GateState, Verdict
 from surefoot.evals.comparing import Change, Comparison, RunDiff
 from surefoot.evals.figures import METRICS, Figure
 from surefoot.evals.measures import Unit
 from surefoot.evals.results import CaseResult, RunManifest
 
 _GATE_ORDER = {GateState.FAILED: 0, GateState.PASSED: 1, GateState.TOO_FEW: 2}
-_WORDS = {
-    Colour.GREEN: "no gate failed",
-    Colour.AMBER: "a warning failed, nothing is blocked",
-    Colour.RED: "a blocking gate failed",
-}
 NOTHING = "-"
 _SIGNIFICANT_CHANGES = (Change.REGRESSED, Change.IMPROVED, Change.NEUTRAL)
 
@@ -72,9 +67,18 @@ class RunReport:
     def headline(self) -> str:
         """The run in one sentence."""
         share = f"{self.passed} of {len(self.results)} cases passed"
-        judged = f"; {_WORDS[self.verdict.colour()]}{self._unjudged()}" if self.verdict else "; no gates were given"
+        judged = f"; {self._failed()}{self._unjudged()}" if self.verdict else "; no gates were given"
         unfinished = "" if self.is_whole else "; the run was interrupted and can be resumed"
         return f"{share}{judged}{unfinished}."
+
+    def _failed(self) -> str:
+        failed = [gate.is_blocking for gate in self.gates() if gate.state is GateState.FAILED]
+        blocking = sum(failed)
+        if blocking:
+            return "a blocking gate failed" if blocking == 1 else f"{blocking} blocking gates failed"
+        if failed:
+            return f"{'a warning' if len(failed) == 1 else f'{len(failed)} warnings'} failed, nothing is blocked"
+        return "no gate failed"
 
     def _unjudged(self) -> str:
         silent = sum(gate.state is GateState.TOO_FEW for gate in self.gates())
@@ -103,7 +107,7 @@ def figure_text(name: str, value: float | None) -> str:
     if unit is Unit.COUNT:
         return f"{value:,.4g}"
     if name.startswith("share."):
-        return f"{value:.1%}"
+        return f"{value * 100:.1f} %"
     return f"{value:.3f}"
 
 

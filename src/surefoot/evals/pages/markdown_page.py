@@ -71,7 +71,8 @@ def _changes(report: RunReport) -> list[str]:
 def _kinds(report: RunReport) -> list[str]:
     counts = counts_by_kind(report.results)
     rows = [
-        (_cell(suite), _cell(kind), str(n), str(passed), f"{passed / n:.0%}") for (suite, kind), (passed, n) in counts.items()
+        (_cell(suite), _cell(kind), str(n), str(passed), f"{100 * passed / n:.0f} %")
+        for (suite, kind), (passed, n) in counts.items()
     ]
     return ["## Kinds", "", *_table(("suite", "kind", "n", "passed", "share"), rows), ""]
 

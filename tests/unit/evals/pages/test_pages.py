@@ -183,6 +183,25 @@ def test_equal_runs_give_equal_pages() -> None:
         assert page(hostile_report()) == page(hostile_report())
 
 
+def test_the_headline_counts_what_failed_and_says_whether_it_blocks() -> None:
+    bad, warns = gate("bad", GateState.FAILED), gate("warns", GateState.FAILED, is_blocking=False)
+    said = {
+        "no gate failed": (gate("fine", GateState.PASSED),),
+        "a warning failed, nothing is blocked": (warns,),
+        "2 warnings failed, nothing is blocked": (warns, warns),
+        "a blocking gate failed": (bad, warns),
+        "2 blocking gates failed": (bad, bad),
+    }
+    for words, gates in said.items():
+        assert f"; {words}." in report_of(result("a", passed=True), verdict=verdict_of(*gates)).headline()
+
+
+def test_a_gate_says_beside_its_figure_what_it_is_there_for() -> None:
+    failing = replace(gate("g", GateState.FAILED), why=f"people rely on it {HOSTILE}")
+    page = html_page(report_of(result("a", passed=True), verdict=verdict_of(failing)))
+    assert "It is there for this: people rely on it &lt;script&gt;" in page and "<script" not in page
+
+
 def test_an_unfinished_run_says_so() -> None:
     report = report_of(result("a", passed=True))
     cut = replace(report, manifest=report.manifest.model_copy(update={"finished_at": None}))
@@ -192,9 +211,9 @@ def test_an_unfinished_run_says_so() -> None:
 
 def test_figures_carry_the_unit_of_their_metric() -> None:
     texts = [figure_text(n, v) for n, v in (("p95.latency_ms", 1234.56), ("share.passed", 0.5), ("sum.cost_usd", 0.25))]
-    assert texts == ["1,234.6 ms", "50.0%", "$0.25"]
+    assert texts == ["1,234.6 ms", "50.0 %", "$0.25"]
     worse = Comparison("share.passed", {}, 4, 0.5, 0.25, -0.25, None, None, None, None, "", Change.REGRESSED)
-    assert difference_text(worse) == "-25.0%"
+    assert difference_text(worse) == "-25.0 %"
 
 
 def test_every_page_lies_beside_the_run(tmp_path: Path) -> None:
