@@ -222,6 +222,9 @@ class _Walk:
             self._add(f"{at}.x-resource", "must name a kind of resource with a-z, 0-9 and _")
         if "x-region" in schema and schema["x-region"] is not True:
             self._add(f"{at}.x-region", "must be true, or be left out")
+        elif "x-region" in schema and not _is_text(schema):
+            # Nobody would look for a region in a list or a number, and the rule about regions would hold of it.
+            self._add(f"{at}.x-region", "may stand only on a text; of a list, on its items")
         if "x-context" in schema:
             if depth != 1:
                 self._add(f"{at}.x-context", "may stand only on an argument itself, not inside one")
@@ -238,6 +241,14 @@ def context_path(text: Json) -> tuple[str, ...] | None:
         return None
     first, *steps = text.split(".")
     return tuple(steps) if first == "viewer" and steps and all(map(_is_plain_name, steps)) else None
+
+
+def _is_text(schema: Mapping[str, Json]) -> bool:
+    """Whether a value by this schema is a text, or null for none."""
+    kinds, values = schema.get("type"), schema.get("enum", [schema.get("const")])
+    if kinds is not None:
+        return set(kinds if isinstance(kinds, list) else [str(kinds)]) <= {"string", "null"}
+    return isinstance(values, list) and any(values) and all(value is None or isinstance(value, str) for value in values)
 
 
 def _children(schema: Mapping[str, Json]) -> Iterator[tuple[str, Json, bool]]:
