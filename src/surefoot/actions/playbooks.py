@@ -15,6 +15,7 @@ from surefoot.actions.playbook_parts import (
     HOLDS,
     MAX_STEPS,
     PREFIX,
+    Outcome,
     PlaybookView,
     asker_of_parent,
     cancelled_rest,
@@ -114,11 +115,10 @@ class Playbooks:
 
         Raises RunNotAllowed, PlanStale (preview it again), GateIsRed while a gate fails for one of its steps, NotFound.
         """
-        tenant = viewer.tenant
         begun = again(lambda: self._begun(viewer, parent_id, plan_digest, waits=deliver is not None))
         self._parts.at("playbook:applying")
         if begun is not None and deliver is not None:
-            self._sagas.advance(tenant, begun, deliver)
+            self._sagas.advance(viewer.tenant, begun, deliver)
         return self.show(viewer, parent_id)
 
     def preview_undo(self, viewer: Viewer, parent_id: str, *, key: str = "") -> PlaybookView:
@@ -140,8 +140,8 @@ class Playbooks:
             raise RunNotAllowed(f"Not every step of {parent_id!r} can be undone any more; undo those that can one by one.")
         draft = self._drafted(viewer, original.action, [dict(step) for step in steps_of(original)], original.env, key)
         draft = replace(draft, kind=RunKind.UNDO, reverses=parent_id, trace_id=original.trace_id)
-        draft = replace(draft, action_version=original.action_version)
-        claim = self._planner.claim(tenant, replace(draft, schema_hash=original.schema_hash))
+        version, schema_hash = original.action_version, original.schema_hash
+        claim = self._planner.claim(tenant, replace(draft, action_version=version, schema_hash=schema_hash))
         if claim.is_open:
             self._plan_undo(viewer, claim.run, original)
         return replace(self.show(viewer, claim.run.run_id), replayed=claim.is_replay)
@@ -275,14 +275,13 @@ class Playbooks:
     def _keep(self, tenant: TenantId, parent: Run, runs: Sequence[Run]) -> None:
         """The parent has one plan of all of its runs' plans, which it hashes; its digest binds theirs."""
 
-        def once() -> None:
+        def once() -> Run:
             now = self._parts.clock.now()
             with self._parts.store.begin() as work:
                 standing = found(work, tenant, parent.run_id)
                 if standing.version != parent.version:
-                    return
-                found_ones = [work.runs.plan(tenant, run.run_id) for run in runs]
-                plans = [plan for plan in found_ones if plan is not None]
+                    return standing
+                plans = [plan for run in runs if (plan := work.runs.plan(tenant, run.run_id)) is not None]
                 waiting = [plan for run, plan in zip(runs, plans, strict=True) if run.state is RunState.AWAITING_APPROVAL]
                 # What nobody has to agree to is planned anew when its turn comes late; what somebody agreed to never is.
                 expires_at = min((plan.expires_at for plan in waiting or plans), default=now + _TO_AGREE)
@@ -294,8 +293,10 @@ class Playbooks:
                     after = moved(self._parts, work, tenant, replace(after, state=state), parent.maker, details=details)
                 self._parts.at("playbook:planned:before-commit")
                 work.commit()
+                return after
 
-        again(once)
+        if outcome_of(again(once)) is Outcome.REFUSED:
+            cancelled_rest(self._parts, tenant, parent, "its playbook ended while it was being previewed")
         self._parts.at("playbook:planned")
 
     def _speak(self, approver: Viewer, parent_id: str, plan_digest: str, verdict: Verdict, note: str) -> PlaybookView:
@@ -371,8 +372,7 @@ class Playbooks:
             if not work.runs.consume_plan(tenant, parent_id, now=now):
                 raise PlanStale(f"The plan of playbook {parent_id!r} is consumed or has expired; preview it again.")
             told: dict[str, Json] = {"plan_digest": plan.digest, "steps": len(steps_of(parent))}
-            applying = replace(parent, state=RunState.APPLYING)
-            begun = moved(self._parts, work, tenant, applying, viewer.user, details=told)
+            begun = moved(self._parts, work, tenant, replace(parent, state=RunState.APPLYING), viewer.user, details=told)
             entry = AuditEntry(now, viewer.user, "action.playbook.started", parent_id, told)
             self._parts.trail.record(work, tenant, entry)
             work.runs.enqueue(tenant, parent_id, due_at=now + (self._parts.pace.lease if waits else timedelta()))

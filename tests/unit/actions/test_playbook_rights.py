@@ -1,15 +1,18 @@
 """Whose rights a playbook goes by, and that nobody stands in the way of its being taken back."""
 
+from dataclasses import replace
+
 import pytest
 
 from surefoot.actions.playbook_parts import Outcome
+from surefoot.actions.service import Actions
 from surefoot.adapters.memory.host import HostFault
 from surefoot.core.errors import RunNotAllowed
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.playbooks import Playbook, PlaybookStep
 from surefoot.domain.runs import HostCall, HostReply, RunState
-from tests.unit.actions.acting import ANN, TENANT, Acting, acting, person
+from tests.unit.actions.acting import ADMIN, ANN, TENANT, Acting, acting, person
 from tests.unit.actions.declared import ARGUMENTS
 
 PAIR = Playbook("pair", tuple(PlaybookStep("send_note", {**ARGUMENTS, "user_id": user}) for user in ("usr_aaa111", "usr_bbb222")))
@@ -92,3 +95,17 @@ def test_an_action_that_is_gone_leaves_a_person_to_say_what_becomes_of_its_steps
     assert finished(world, run_id) is Outcome.PARTIAL
     world.files.specs["send_note"] = gone
     assert world.calls("apply") == 1
+
+
+def test_one_that_is_cancelled_while_it_is_being_previewed_leaves_no_step_behind() -> None:
+    world = acting()
+    parents: list[str] = []
+
+    def cancels(point: str) -> None:
+        if point == "playbook:previewed-step" and not parents:
+            parents.extend(run.run_id for run in world.actions.page(ADMIN).runs if run.action == "playbook.pair")
+            world.actions.playbooks.cancel(ADMIN, parents[0])
+
+    view = Actions(replace(world.parts, at=cancels)).playbooks.preview(ANN, PAIR, "k", Env.PRODUCTION)
+    assert view.parent.state is RunState.CANCELLED
+    assert {each.run.state for each in view.steps} == {RunState.CANCELLED}
