@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from surefoot.actions.callbacks import MOST_CALLBACKS
 from surefoot.actions.calling import delivery_id
 from surefoot.actions.service import Actions
 from surefoot.adapters.memory.host import HostFault, MemoryHost
@@ -163,3 +164,13 @@ def test_callers_who_cannot_sign_and_never_finish_keep_no_administrator_out(call
         return status, turned_away
 
     assert calling.made.client.run(crowd) == (200, 503)
+
+
+def test_a_host_that_goes_on_contradicting_is_answered_and_fills_no_table(calling: Calling) -> None:
+    calling.post(calling.body(calling.done()))
+    for number in range(MOST_CALLBACKS + 10):
+        assert calling.post(calling.body(HostRejected(f"No, {number}.", 422))).status_code == 409
+    with calling.made.surefoot.store.begin() as work:
+        noted = [each for each in work.runs.attempts(ACME, calling.run_id) if each.operation == "callback"]
+        rows = [row for row in work.audit.about(ACME, [calling.run_id]) if row.what == "action.callback.contradiction"]
+    assert (len(noted), len(rows)) == (MOST_CALLBACKS, MOST_CALLBACKS - 1)
