@@ -48,9 +48,17 @@ def traced(number: int) -> dict[str, Any]:
     """What was kept of a case: an answer with its quote, or a record so long that its box scrolls."""
     citation = {"chunk_id": "c", "uri": "pay.md", "anchor": "", "quote": HOSTILE, "start": 0, "end": 3, "locale": "en"}
     claims = [{"text": f"It takes {number} days.", "support": 0.9, "citations": [citation]}]
-    told = {"kind": "answer", "refusal": None, "actions": [], "confidence": 0.7, "cost_usd": 0.0, "tokens": 0, "cache": "miss"}
+    told: dict[str, Any] = {
+        "kind": "answer",
+        "refusal": None,
+        "actions": [],
+        "confidence": 0.7,
+        "cost_usd": 0.0,
+        "tokens": 0,
+        "cache": "miss",
+    }
     answer = {"claims": claims, "tier": "extractive", "note": ""}
-    reply = told | {"answer": answer, "degraded": None, "first_claim_ms": None, "steps": []}
+    reply: dict[str, Any] = told | {"answer": answer, "degraded": None, "first_claim_ms": None, "steps": []}
     return reply if number % 2 else {"found": [{"uri": f"page-{place}.md", "score": place / 7} for place in range(60)]}
 
 
