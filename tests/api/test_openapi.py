@@ -125,6 +125,7 @@ def test_what_the_service_sends_is_what_the_document_says(document: dict[str, An
         ("put", "/v1/issuers", {}, shared.admin_key(), document["components"]["schemas"]["SentIssuer"]["examples"][0]),
         ("get", "/v1/issuers", {}, shared.admin_key(), None),
         ("get", "/v1/budgets", {}, shared.admin_key(), None),
+        ("get", "/v1/verdict", {}, shared.admin_key(), None),
         ("get", "/healthz", {}, {}, None),
         ("get", "/readyz", {}, {}, None),
     ]
@@ -181,12 +182,14 @@ def walked_through(document: dict[str, Any], made: World) -> set[tuple[str, str]
     return {(m, p) for m, p, *_ in steps} | {("post", "/v1/runs")} | {("post", f"/v1/runs/{{run_id}}/{n}") for n in names}
 
 
+PLAYBOOK_ARGUMENTS = {"user_id": "usr_nora01", "account_id": "acc_fernhill1", "data_region": "eu"}
+
+
 def walked_playbooks(document: dict[str, Any], made: World) -> set[tuple[str, str]]:
     """Every call of playbooks, each held to its schema: previewed, approved or rejected by somebody else, applied, undone."""
     made.put("sync.md", "---\nupdated_at: 2026-02-20\n---\n# Sync\n\nThe accounting system is connected by an administrator.\n")
     cited = [found.chunk.chunk_id for found in made.surefoot.searcher.search(Viewer(ACME, "ada"), "accounting", limit=1).passages]
-    given = {"user_id": "usr_nora01", "account_id": "acc_fernhill1", "data_region": "eu"}
-    wanted = {"playbook": "set_up_accounting", "arguments": given, "citations": cited}
+    wanted = {"playbook": "set_up_accounting", "arguments": PLAYBOOK_ARGUMENTS, "citations": cited}
     called = set()
 
     def pressed(
@@ -224,6 +227,7 @@ def conversation_of(made: World) -> str:
 # Row 9: ids of another tenant
 
 ID_PATHS = re.compile(r"\{(\w+)\}")
+PLAYBOOK_RUN = "playbook_run_id"
 
 
 @pytest.fixture(scope="module")
@@ -237,10 +241,24 @@ def ids() -> Iterator[tuple[World, dict[str, str], dict[str, Any]]]:
             "trace_id": reply["trace_id"],
             "conversation_id": conversation_of(made),
             "run_id": str(proposed(made, "mine")["run"]["run_id"]),
+            PLAYBOOK_RUN: previewed(made),
             "document_id": made.tenants[ACME].documents["refunds.md"],
             "key_id": made.tenants[ACME].admin_key_id,
         }
         yield made, mine, made.client.get("/openapi.json").json()
+
+
+def previewed(made: World) -> str:
+    """A playbook's run of the viewer; refused for its evidence, which leaves it theirs to see."""
+    wanted = {"playbook": "set_up_accounting", "arguments": PLAYBOOK_ARGUMENTS}
+    answered = made.client.post("/v1/playbook-runs", json=wanted, headers=made.viewer() | {"Idempotency-Key": "mine"})
+    return str(answered.json()["run"]["run_id"])
+
+
+def filled(path: str, ids: dict[str, str]) -> str:
+    """The path with these ids: that of a playbook's run is of another one than that of a single run."""
+    run_id = ids[PLAYBOOK_RUN if "/playbook-runs/" in path else "run_id"]
+    return path.format(**ids | {"run_id": run_id})
 
 
 def guarded(document: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
@@ -287,7 +305,7 @@ def test_no_path_with_an_id_opens_to_other_or_missing_credentials(
         assert set(names) <= set(mine), f"{path} has an id that this matrix has no example of"
         for who, headers in others.items():
             more = body_of(document, operation)
-            answered = made.client.request(method.upper(), path.format(**mine), headers=headers, **more)
+            answered = made.client.request(method.upper(), filled(path, mine), headers=headers, **more)
             outcomes.append((method, path, who, answered.status_code))
             assert "acme" not in answered.text.lower() and "refund" not in answered.text.lower()
     assert len(outcomes) >= 60
@@ -307,17 +325,27 @@ def test_not_yours_and_not_there_are_the_same_bytes(ids: tuple[World, dict[str, 
         if not ID_PATHS.findall(path):
             continue
         seen = set()
-        for headers in (made.viewer(tenant=GLOBEX), made.ingest_key(GLOBEX), made.admin_key(GLOBEX)):
+        administrator = made.viewer("role:admin", tenant=GLOBEX)
+        for headers in (made.viewer(tenant=GLOBEX), administrator, made.ingest_key(GLOBEX), made.admin_key(GLOBEX)):
             answers = []
             for names in (mine, nothing):
                 more = {"headers": headers | {"X-Request-Id": "same"}} | body_of(document, operation)
-                answered = made.client.request(method.upper(), path.format(**names), **more)
+                answered = made.client.request(method.upper(), filled(path, names), **more)
                 answers.append((answered.status_code, sorted(answered.headers.items()), answered.content))
             assert answers[0] == answers[1], f"{method} {path}"
             seen.add(answers[0][0])
             compared += 1
         assert 404 in seen, f"{method} {path} was never reached with credentials of the right kind"
     assert compared >= 18
+
+
+def test_every_id_of_the_matrix_opens_to_its_owner(ids: tuple[World, dict[str, str], dict[str, Any]]) -> None:
+    made, mine, document = ids
+    for method, path, _ in guarded(document):
+        if method == "get" and ID_PATHS.findall(path):
+            owners = (made.viewer(), made.ingest_key(), made.admin_key())
+            statuses = {made.client.get(filled(path, mine), headers=headers).status_code for headers in owners}
+            assert 200 in statuses, f"{path} has an example that opens to nobody, so the matrix says nothing of it"
 
 
 def test_a_restricted_passage_is_to_other_viewers_as_if_it_were_not_there(fresh: World) -> None:
@@ -347,7 +375,7 @@ def test_an_id_in_no_known_form_is_just_not_found(ids: tuple[World, dict[str, st
 def test_paths_with_ids_are_all_known_to_this_matrix(ids: tuple[World, dict[str, str], dict[str, Any]]) -> None:
     _, mine, document = ids
     named = {name for _, path, _ in guarded(document) for name in ID_PATHS.findall(path)}
-    assert named == set(mine)
+    assert named | {PLAYBOOK_RUN} == set(mine)
 
 
 def test_the_error_tree_has_only_public_statuses() -> None:
