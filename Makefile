@@ -53,7 +53,7 @@ answer-model: $(VENV)/.dev  ## Retrain the answerability and support scores (nee
 	$(BIN)/python -m training.support --data $(DATA) --cache .cache/vectors --out src/surefoot/models/support.json
 
 evidence-model: $(VENV)/.model  ## Retrain the evidence model: an hour on two cores, resumable (needs the data folder DATA=...)
-	$(BIN)/python -m training.evidence_fit --data $(DATA) --cache .cache/vectors --work .cache/evidence --steps 760
+	$(BIN)/python -m training.evidence_fit --data $(DATA) --cache .cache/vectors --work .cache/evidence --steps 930
 	$(BIN)/python -m training.evidence_export --weights .cache/evidence/best.pt --out .cache/evidence/model --float-model .cache/evidence/float.onnx
 	$(BIN)/python -m training.evidence_figures --data $(DATA) --cache .cache/vectors --work .cache/evidence --model .cache/evidence/model --float-model .cache/evidence/float.onnx --out .cache/evidence/record.json
 	$(BIN)/python -m training.evidence_export --weights .cache/evidence/best.pt --record .cache/evidence/record.json --out src/surefoot/models/evidence

@@ -39,7 +39,7 @@ from training.evidence_judging import AskedList, Claim, Judging, gathered
 from training.evidence_pairs import ClaimPair
 from training.evidence_scores import RawScores
 from training.evidence_set import DEV_SITES, built
-from training.evidence_table import markdown
+from training.evidence_table import largest_difference, markdown
 from training.fitting import Labels, Table, auroc, interval
 
 TOP, MAX_TOKENS = 8, 192
@@ -339,8 +339,10 @@ def main() -> None:
     figures = figures_of(judging, scores, made)
     if options.float_model:
         exact = RawScores(options.float_model, options.work, max_tokens=MAX_TOKENS)
-        exact.read(all_pairs(judging, dev_pairs))
-        figures["fp32"] = figures_of(judging, exact, made)
+        part = _compared(judging)
+        exact.read(all_pairs(part, ()))
+        worst, row = largest_difference(figures_of(part, scores, made), figures_of(part, exact, made))
+        figures["int8 against fp32"] = {"largest_difference": _rounded(worst), "row": row}
     record = record_of(made, figures)
     print(json.dumps(record["manifest"]["figures"]["decided"], indent=1))
     table = markdown(record)
@@ -349,6 +351,16 @@ def main() -> None:
         options.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if options.table:
         options.table.write_text(table, encoding="utf-8")
+
+
+def _compared(judging: Judging) -> Judging:
+    """The part on which int8 and fp32 are compared, small enough to be read by both: a tenant, abstracts, CLAPNQ, claims."""
+    kinds = ("flagsmith: FAQ, headings masked", "flagsmith: FAQ, headings visible", "SciFact claims")
+    return Judging(
+        {kind: judging.lists[kind] for kind in kinds},
+        tuple(one for one in judging.asked if one.site == "flagsmith" or (one.site == CLAPNQ and not _chooses(one))),
+        tuple(one for one in judging.claims if one.use == "judging" and one.source != "halueval"),
+    )
 
 
 def figures_of(judging: Judging, scores: RawScores, made: Fitted) -> dict[str, Any]:
