@@ -67,7 +67,7 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except SurefootError as error:
-        line = Text.assemble(("error", "bold red"), f" [{error.code}] {error}")
+        line = Text.assemble(("error", "bold red"), f" [{error.code}] {visible(str(error))}")
         progress_console.print(line, soft_wrap=True, highlight=False)
         usage = isinstance(error, InvalidInput) or error.status in (401, 403, 404)
         raise typer.Exit(EXIT_USAGE if usage else EXIT_ENVIRONMENT) from error
