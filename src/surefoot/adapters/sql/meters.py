@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, and_, bindparam, delete, exists, select, tuple_, update
+from sqlalchemy import Connection, Executable, Row, and_, bindparam, delete, exists, select, update
 
 from surefoot.adapters.sql.schema.columns import TENANT, UtcDateTime, one_of
 from surefoot.adapters.sql.schema.meters import crossings, meters, reservations
@@ -31,17 +31,10 @@ from surefoot.domain.identity import TenantId
 _UNLIMITED = Limit()
 # The most that a column can hold, so that no limit and a limit are one statement.
 _NO_LIMIT = 2**63 - 1
-# A statement with a list of meters names four values each, and databases bound how many it may name.
-_KEYS_AT_ONCE = 500
 
 _KEY = (meters.c.surface, meters.c.viewer_hash, meters.c.period, meters.c.period_start)
 _COUNTS = (meters.c.spent_nano_usd, meters.c.spent_tokens, meters.c.reserved_nano_usd, meters.c.reserved_tokens)
-_STATES = select(*_KEY, *_COUNTS).where(meters.c.tenant_id == TENANT, tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
-_KNOWN = (
-    select(*_KEY)
-    .where(meters.c.tenant_id == TENANT, meters.c.period_start >= bindparam("since", type_=UtcDateTime()))
-    .order_by(*_KEY)
-)
+_KNOWN = select(*_KEY).where(meters.c.tenant_id == TENANT, meters.c.period_start >= bindparam("since", type_=UtcDateTime()))
 _MOVE = (
     update(meters)
     .where(meters.c.tenant_id == TENANT, *(column == bindparam(f"meter_{column.name}", type_=column.type) for column in _KEY))
@@ -70,7 +63,8 @@ _OVER = (
     meters.c.reserved_tokens == 0,
 )
 _OLDEST = select(*_KEY).where(*_OVER).order_by(meters.c.period_start, *_KEY[:3]).limit(bindparam("most"))
-_PRUNE = delete(meters).where(*_OVER, tuple_(*_KEY).in_(bindparam("keys", expanding=True)))
+# One row each: given a list of keys, SQLite would read all of the tenant's rows to find them.
+_PRUNE = delete(meters).where(*_OVER, *(column == bindparam(f"its_{column.name}", type_=column.type) for column in _KEY))
 _CROSSING = (crossings.c.surface, crossings.c.viewer_hash, crossings.c.period, crossings.c.period_start)
 _WITHOUT_METER = ~exists().where(
     meters.c.tenant_id == crossings.c.tenant_id, *(mine == its for mine, its in zip(_KEY, _CROSSING, strict=True))
@@ -81,11 +75,26 @@ _TOLD = (
     .order_by(crossings.c.period_start)
     .limit(bindparam("most"))
 )
+_ITS = tuple(f"its_{column.name}" for column in (*_CROSSING, crossings.c.level))
 _FORGET = delete(crossings).where(
     crossings.c.tenant_id == TENANT,
-    tuple_(*_CROSSING, crossings.c.level).in_(bindparam("keys", expanding=True)),
+    *(column == bindparam(f"its_{column.name}", type_=column.type) for column in (*_CROSSING, crossings.c.level)),
     _WITHOUT_METER,
 )
+
+
+@cache
+def _states(dialect: str) -> Executable:
+    """Every meter of these surfaces, viewers and periods, more than are asked for: given a list of whole keys, SQLite would read
+    all of the tenant's meters.
+    """
+    names = (meters.c.surface, meters.c.viewer_hash, meters.c.period)
+    since, until = (bindparam(name, type_=UtcDateTime()) for name in ("since", "until"))
+    return select(*_KEY, *_COUNTS).where(
+        meters.c.tenant_id == TENANT,
+        *(one_of(column, f"of_{column.name}", dialect) for column in names),
+        meters.c.period_start.between(since, until),
+    )
 
 
 @cache
@@ -165,18 +174,27 @@ class SqlMeters:
             return expired
 
     def states(self, tenant: TenantId, limits: Limits) -> list[MeterState]:
-        asked = [_values(meter) for meter in limits]
         found: dict[MeterKey, tuple[Spend, Spend]] = {}
-        for start in range(0, len(asked), _KEYS_AT_ONCE):
-            values = {"tenant": tenant, "keys": asked[start : start + _KEYS_AT_ONCE]}
-            for row in self._transaction.read().execute(_STATES, values):
+        if limits:
+            starts = [meter.period_start for meter in limits]
+            values = {
+                "tenant": tenant,
+                "of_surface": list({meter.surface for meter in limits}),
+                "of_viewer_hash": list({meter.viewer_hash for meter in limits}),
+                "of_period": list({meter.period.value for meter in limits}),
+                "since": min(starts),
+                "until": max(starts),
+            }
+            for row in self._transaction.read().execute(_states(self._transaction.dialect), values):
                 spent, reserved = Spend(row.spent_nano_usd, row.spent_tokens), Spend(row.reserved_nano_usd, row.reserved_tokens)
                 found[_meter(row[: len(_KEY)])] = spent, reserved
         unused = (NOTHING_SPENT, NOTHING_SPENT)
         return [MeterState(meter, limit, *found.get(meter, unused)) for meter, limit in limits.items()]
 
     def known(self, tenant: TenantId, *, since: datetime) -> list[MeterKey]:
-        return [_meter(row) for row in self._transaction.read().execute(_KNOWN, {"tenant": tenant, "since": since})]
+        # Ordered here: asked for an order, SQLite reads all meters there ever were by the index that has it.
+        rows = self._transaction.read().execute(_KNOWN, {"tenant": tenant, "since": since})
+        return [_meter(row) for row in sorted(map(tuple, rows))]
 
     def open_reservations(self, tenant: TenantId) -> list[Reservation]:
         return [_reservation(row) for row in self._transaction.read().execute(_OPEN, {"tenant": tenant})]
@@ -196,7 +214,7 @@ class SqlMeters:
 
     def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
         values = {"tenant": tenant, "month": Period.MONTH.start(before)}
-        most = max(0, min(limit, _KEYS_AT_ONCE))
+        most = max(0, limit)
         # A reservation of nothing counts on its meters all the same, when it is settled.
         held = {
             _values(meter)
@@ -209,11 +227,13 @@ class SqlMeters:
         gone = 0
         if over:
             with self._transaction.write() as connection:
-                gone = connection.execute(_PRUNE, {**values, "keys": over}).rowcount
-        told = [tuple(row) for row in self._transaction.read().execute(_TOLD, {**values, "most": most})]
+                gone = connection.execute(_PRUNE, [{**values, **dict(zip(_ITS, key, strict=False))} for key in over]).rowcount
+        told = self._transaction.read().execute(_TOLD, {**values, "most": most}).all()
         if told:
             with self._transaction.write() as connection:
-                gone += connection.execute(_FORGET, {"tenant": tenant, "keys": told}).rowcount
+                gone += connection.execute(
+                    _FORGET, [{"tenant": tenant, **dict(zip(_ITS, key, strict=True))} for key in told]
+                ).rowcount
         return gone
 
     def _held(self, connection: Connection, tenant: TenantId, meter: MeterKey, amount: Spend, limit: Limit) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable, Row, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import BindParameter, Executable, Row, Table, bindparam, delete, func, insert, select, update
 
 from surefoot.adapters.sql.schema.columns import KEY, TENANT, UtcDateTime
 from surefoot.adapters.sql.schema.runs import approvals, attempts, decisions, plans, receipts, run_queue, runs
@@ -30,8 +30,6 @@ from surefoot.domain.runs import (
     Verdict,
 )
 
-# A statement names two values for each, and databases bound how many it may name.
-_PLACES_AT_ONCE = 500
 _RUN: BindParameter[str] = bindparam("run", type_=KEY)
 
 
@@ -85,10 +83,8 @@ _OF_ENDED = (
     .order_by(attempts.c.at, *_ATTEMPT)
     .limit(bindparam("most"))
 )
-# Without its run's state: a run that has ended stays as it is.
-_PRUNE_ATTEMPTS = delete(attempts).where(
-    attempts.c.tenant_id == TENANT, tuple_(*_ATTEMPT).in_(bindparam("places", expanding=True))
-)
+# Without its run's state: a run that has ended stays as it is. One row each: given a list, SQLite would read all of the tenant's.
+_PRUNE_ATTEMPTS = delete(attempts).where(*_of(attempts), attempts.c.number == bindparam("its_number"))
 _RECEIPT = select(*_columns(receipts)).where(*_of(receipts))
 
 
@@ -192,12 +188,13 @@ class SqlPlans:
         return [Attempt(**row._asdict()) for row in rows]
 
     def prune_attempts(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
-        values = {"tenant": tenant, "before": before, "most": max(0, min(limit, _PLACES_AT_ONCE))}
-        found = [tuple(row) for row in self._transaction.read().execute(_OF_ENDED, values)]
+        values = {"tenant": tenant, "before": before, "most": max(0, limit)}
+        rows = self._transaction.read().execute(_OF_ENDED, values)
+        found = [{"tenant": tenant, "run": run_id, "its_number": number} for run_id, number in rows]
         if not found:
             return 0
         with self._transaction.write() as connection:
-            return connection.execute(_PRUNE_ATTEMPTS, {"tenant": tenant, "places": found}).rowcount
+            return connection.execute(_PRUNE_ATTEMPTS, found).rowcount
 
     def put_receipt(self, tenant: TenantId, receipt: Receipt) -> None:
         row = _values(tenant, receipt)

@@ -19,12 +19,17 @@ _HISTORY = select(verdicts.c.record).where(_OWN).order_by(verdicts.c.place.desc(
 _CLEAR = (
     update(verdicts).where(_OWN, verdicts.c.place == bindparam("last")).values(cleared_at=bindparam("now", type_=UtcDateTime()))
 )
-_LAST_OF_EACH = select(verdicts.c.tenant_id, func.max(verdicts.c.place).label("place")).group_by(verdicts.c.tenant_id).subquery()
+# Each tenant is the next one after the one before, so that neither database reads every verdict to find those that stand.
+_TENANTS = select(func.min(verdicts.c.tenant_id).label("tenant_id")).cte("tenants", recursive=True)
+_NEXT = select(func.min(verdicts.c.tenant_id)).where(verdicts.c.tenant_id > _TENANTS.c.tenant_id).scalar_subquery()
+_TENANTS = _TENANTS.union_all(select(_NEXT).where(_TENANTS.c.tenant_id.is_not(None)))
+_OF_TENANT = verdicts.alias("of_tenant")
+_LAST_PLACE = select(func.max(_OF_TENANT.c.place)).where(_OF_TENANT.c.tenant_id == _TENANTS.c.tenant_id).scalar_subquery()
 _ALL = (
     select(verdicts.c.tenant_id, verdicts.c.record)
-    .join(_LAST_OF_EACH, (verdicts.c.tenant_id == _LAST_OF_EACH.c.tenant_id) & (verdicts.c.place == _LAST_OF_EACH.c.place))
+    .select_from(_TENANTS)
+    .join(verdicts, (verdicts.c.tenant_id == _TENANTS.c.tenant_id) & (verdicts.c.place == _LAST_PLACE))
     .where(verdicts.c.cleared_at.is_(None))
-    .order_by(verdicts.c.tenant_id)
 )
 _NEWEST_BEFORE = (
     select(verdicts.c.place)
@@ -79,8 +84,8 @@ class SqlVerdicts:
         return [verdict_from_json(record) for record in rows.scalars()]
 
     def all(self) -> Mapping[TenantId, Verdict]:
-        rows = self._transaction.read().execute(_ALL)
-        return {TenantId(tenant): verdict_from_json(record) for tenant, record in rows}
+        rows = self._transaction.read().execute(_ALL).all()
+        return {TenantId(tenant): verdict_from_json(record) for tenant, record in sorted(map(tuple, rows))}
 
     def prune(self, tenant: TenantId, *, before: datetime, limit: int) -> int:
         reading = self._transaction.read()

@@ -16,5 +16,5 @@ replies = Table(
     Column("record", Text, nullable=False),
     Column("trace_id", KEY, nullable=False, server_default=""),
     PrimaryKeyConstraint("tenant_id", "reply_id"),
-    Index(None, "tenant_id", "trace_id"),
+    Index(None, "tenant_id", "trace_id", "reply_id"),
 )

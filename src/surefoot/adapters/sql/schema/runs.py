@@ -75,7 +75,7 @@ runs = Table(
     Index("ix_runs_reverses", "tenant_id", "reverses", unique=True, sqlite_where=REVERSES, postgresql_where=REVERSES),
     Index(None, "tenant_id", "maker", "run_id"),
     Index(None, "tenant_id", "state", "run_id"),
-    Index(None, "tenant_id", "trace_id"),
+    Index(None, "tenant_id", "trace_id", "run_id"),
 )
 
 plans = Table(
