@@ -168,7 +168,7 @@ def build(
         sink=_sink(settings, policy, clock),
         metrics=_metrics(settings),
         models=catalog_models(settings, policy) if models is None else models,
-        audit_key=audit_key(settings.audit_key_file or settings.data_dir / "keys" / "audit.key"),
+        audit_key=audit_key(settings.audit_key_path),
         hosts={**http_hosts(rules, clock, offline=settings.offline, environ=os.environ), **(hosts or {})},
         warm=partial(_warm, policy if models is None else NO_MODELS),
         evidence=evidence,

@@ -9,8 +9,9 @@ import typer
 
 from surefoot.bootstrap import Surefoot, build
 from surefoot.cli.context import EXIT_ENVIRONMENT, DataDirOption, JsonOption, loaded, plain_errors, print_json, print_line
-from surefoot.core.errors import ModelRejected, SurefootError
+from surefoot.core.errors import AuditBroken, InvalidSettings, ModelRejected, SurefootError
 from surefoot.core.settings import LoadedSettings, Settings
+from surefoot.governance.audit import Broken
 
 _SECRET_SETTINGS = frozenset({"database_url", "metrics_token"})
 
@@ -20,7 +21,7 @@ def doctor(
     data_dir: DataDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check settings, database, both models, tokenizer and each tenant's index; exit code 3 when something is wrong."""
+    """Check settings, database, models, indexes, verdicts, retention and audit key; exit code 3 when something is wrong."""
     with plain_errors():
         found = loaded(data_dir=data_dir)
         if settings:
@@ -120,6 +121,51 @@ def _corpora(surefoot: Surefoot) -> str:
     return "; ".join(parts) or "no tenants yet: `surefoot init ./docs --tenant NAME --access everyone`"
 
 
+def _verdicts(surefoot: Surefoot) -> str:
+    """What stands for each tenant. Red and stale ones are no fault of this installation: both are said, neither raises."""
+    now = surefoot.clock.now()
+    with surefoot.store.begin() as work:
+        standing = work.verdicts.all()
+    parts = []
+    for tenant, verdict in standing.items():
+        gates = ", ".join(dict.fromkeys(result.gate for result in verdict.red_gates()))
+        until = verdict.valid_until
+        stale = f", STALE since {until:%Y-%m-%d %H:%M} UTC: nothing newer was measured" if until and verdict.is_stale(now) else ""
+        parts.append(f"{tenant} {verdict.colour()}{f' ({gates})' if gates else ''} from {verdict.decided_at:%Y-%m-%d}{stale}")
+    return "; ".join(parts) or "none stands; `surefoot eval verdict put RUN` puts one"
+
+
+def _retention(surefoot: Surefoot) -> str:
+    """How long what is done with is kept."""
+    settings = surefoot.settings
+    kinds = {
+        "delivered events": settings.delivered_events_days,
+        "budget meters": settings.meters_days,
+        "calls to hosts": settings.host_calls_days,
+        "replaced verdicts": settings.verdicts_days,
+    }
+    kept = ", ".join(f"{kind} {'for ever' if days is None else f'{days} days'}" for kind, days in kinds.items())
+    samples = ", ".join(settings.keep_live_samples)
+    return f"{kept}; live samples {f'{settings.live_samples_days} days, of {samples}' if samples else 'of no tenant'}"
+
+
+def _audit_key(surefoot: Surefoot) -> str:
+    """Each chain begins with a row that this key made, and nobody else on this machine can read it; raises AuditBroken."""
+    path = surefoot.settings.audit_key_path
+    mode = path.stat().st_mode & 0o777
+    if mode & 0o077:
+        raise InvalidSettings(f"The audit key {str(path)!r} is open to others ({mode:03o}); run `chmod 600` on it.")
+    with surefoot.store.begin() as work:
+        first = {tenant: work.audit.page(tenant, after=0, limit=1) for tenant in work.tenants.all()}
+    for tenant, rows in first.items():
+        if isinstance(surefoot.audit.verify_rows(tenant, rows), Broken):
+            raise AuditBroken(
+                f"The audit chain of {tenant!r} does not begin with a row made with the key in {str(path)!r}; if that is another,"
+                " put the right one back, else `surefoot audit verify` says what is wrong."
+            )
+    return f"{path}, {sum(map(bool, first.values()))} chains begin with it; `surefoot audit verify` reads them whole"
+
+
 _CHECKS: tuple[tuple[str, Callable[[Surefoot], str]], ...] = (
     ("python", _python),
     ("database", _database),
@@ -128,4 +174,7 @@ _CHECKS: tuple[tuple[str, Callable[[Surefoot], str]], ...] = (
     ("tokenizer", _tokenizer),
     ("models", _models),
     ("corpora", _corpora),
+    ("verdicts", _verdicts),
+    ("retention", _retention),
+    ("audit key", _audit_key),
 )

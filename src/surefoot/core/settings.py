@@ -143,6 +143,11 @@ class Settings(BaseModel):
         return self.eval_runs_dir or self.data_dir / "evals"
 
     @property
+    def audit_key_path(self) -> Path:
+        """Where the key of the audit chain is: the file given, or one in the data folder."""
+        return self.audit_key_file or self.data_dir / "keys" / "audit.key"
+
+    @property
     def resolved_database_url(self) -> str:
         """The database to open: the one given, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'surefoot.db').resolve()}"

@@ -3,16 +3,22 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from surefoot.adapters.sql.store import SqlStore
 from surefoot.cli.main import app
+from surefoot.domain.audit import AuditEntry
 from surefoot.domain.identity import TenantId, Viewer
 from surefoot.domain.keys import Issuer
+from surefoot.governance.audit import AuditTrail
 from surefoot.governance.tokens import DEVELOPMENT_ISSUER, verify
+from tests.contracts.store_rows import ACME, NOW, verdict
 from tests.evidence_folder import evidence_folder
 
 Run = Callable[..., Result]
@@ -170,6 +176,31 @@ def test_doctor_says_what_the_evidence_model_is_used_for_and_when_its_file_is_an
     assert re.search(r"FAIL evidence model: \[missing_model\] .*does not match its manifest", result.stdout)
     monkeypatch.setenv("SUREFOOT_EVIDENCE_MODEL", "off")
     assert "ok   evidence model: none; evidence_model is 'off'" in ready("doctor").stdout
+
+
+def test_doctor_says_what_stands_what_is_kept_and_that_the_audit_key_fits(ready: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = ready("doctor").stdout
+    assert "ok   verdicts: none stands" in said
+    assert "delivered events 90 days, budget meters 400 days" in said and "live samples of no tenant" in said
+    assert re.search(r"ok   audit key: \S+audit.key, 0 chains", said)
+    monkeypatch.setenv("SUREFOOT_DELIVERED_EVENTS_DAYS", "none")
+    monkeypatch.setenv("SUREFOOT_KEEP_LIVE_SAMPLES", "acme")
+    with closing(SqlStore("sqlite:///surefoot-data/surefoot.db")) as store, store.begin() as work:
+        work.verdicts.put(ACME, verdict("a", valid_until=datetime(2026, 6, 3, tzinfo=UTC)), now=NOW)
+        key = Path("surefoot-data/keys/audit.key")
+        AuditTrail(store, key.read_bytes()).record(work, ACME, AuditEntry(NOW, "ann", "run.applied", "run_1", {}))
+        work.commit()
+    result = ready("doctor")
+    assert result.exit_code == 0
+    assert "ok   verdicts: acme red (leaks) from 2026-06-01, STALE since 2026-06-03 00:00 UTC" in result.stdout
+    assert "delivered events for ever" in result.stdout and "30 days, of acme" in result.stdout
+    assert "audit.key, 1 chains begin with it" in result.stdout
+    key.chmod(0o640)
+    assert "FAIL audit key: [invalid_settings]" in ready("doctor").stdout
+    key.chmod(0o600)
+    key.write_bytes(b"another key" * 9)
+    result = ready("doctor")
+    assert result.exit_code == 3 and "FAIL audit key: [audit_broken]" in result.stdout
 
 
 def test_doctor_prints_each_setting_with_its_origin_and_no_secret(ready: Run, monkeypatch: pytest.MonkeyPatch) -> None:
