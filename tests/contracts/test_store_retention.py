@@ -119,6 +119,15 @@ def test_a_crossing_is_known_as_long_as_its_meter_is_and_goes_with_it(store: Sto
         ]
 
 
+def test_crossings_that_stay_do_not_stand_in_the_way_of_those_that_go(store: Store) -> None:
+    held, rowless = _at(Period.DAY, MAY, "held"), _at(Period.DAY, LAST_OF_MAY, "rowless")
+    with store.begin() as work:
+        work.meters.reserve(ACME, reservation("open", Spend(5, 5), held), {})
+        for each in (held, rowless):
+            work.meters.mark_crossed(ACME, each, "warn")
+        assert [work.meters.prune(ACME, before=NOW, limit=1) for _ in range(2)] == [1, 0]
+
+
 def test_no_more_crossings_go_at_once_than_asked(store: Store) -> None:
     with store.begin() as work:
         for level in ("warn", "small_only", "exhausted"):
