@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -255,20 +255,20 @@ def served(folder: Path) -> Iterator[str]:
             surefoot.close()
 
 
-def sample_without(task: str, tmp_path: Path) -> Path:
-    """The sample suite without the cases of one task, which a server cannot be given."""
+def sample_without(files: Sequence[str], tmp_path: Path) -> Path:
+    """The sample suite without these files, whose cases a server cannot be given, on today: a server has no other day."""
     folder = tmp_path / "sample"
     folder.mkdir()
     for path in SAMPLE.iterdir():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         if path.name == "suite.yaml":
-            lines = [line for line in lines if "support.jsonl" not in line and "gates" not in line]
+            lines = [line for line in lines if not any(name in line for name in (*files, "gates.toml", "as_of:"))]
         (folder / path.name).write_text("".join(lines), encoding="utf-8")
     return folder
 
 
 def test_in_process_and_over_a_url_the_same_cases_are_judged_alike(tmp_path: Path) -> None:
-    folder = sample_without("support", tmp_path)
+    folder = sample_without(("support.jsonl", "rankings.jsonl"), tmp_path)
     chosen = ("--limit", 40, "--seed", 3, "--json")
     here = results(run(folder, *chosen))
     with served(tmp_path / "served") as url:
@@ -278,7 +278,7 @@ def test_in_process_and_over_a_url_the_same_cases_are_judged_alike(tmp_path: Pat
 
 
 def test_a_simulation_stands_in_no_other_cases_way(tmp_path: Path) -> None:
-    folder = sample_without("support", tmp_path)
+    folder = sample_without(("support.jsonl", "rankings.jsonl"), tmp_path)
     text = (folder / "suite.yaml").read_text(encoding="utf-8")
     (folder / "suite.yaml").write_text(text[: text.index("cases:")] + "cases: [policies.jsonl]\n", encoding="utf-8")
     alone, together = run(folder, "--json"), run(folder, "--repeat", 3, "--workers", 4, "--json")
