@@ -27,7 +27,7 @@ HEADS: dict[str, Any] = {
         "answer_threshold": 0.45,
         "scope_threshold": 0.2,
     },
-    "support": {"bias": 0.0, "features": 1.0, "supported": 0.5, "contradicted": -0.5, "threshold": 0.5},
+    "support": {"least": 0.3},
 }
 
 

@@ -23,17 +23,17 @@ from training.encoder import MODEL
 from training.evidence_heads import (
     NEVER,
     AnswerLines,
-    Line,
     Mixture,
     answer_table,
     fit_answers,
     fit_mixture,
-    fit_support,
+    fit_veto,
     margins_without_loss,
+    most_supported,
     ndcg_of,
     source_table,
-    support_table,
     support_temperature,
+    with_veto,
 )
 from training.evidence_judging import AskedList, Claim, Judging, gathered
 from training.evidence_pairs import ClaimPair
@@ -55,9 +55,8 @@ class Fitted:
     mixture: Mixture
     search: Mapping[str, Any]
     answers: AnswerLines
-    support: Line
     support_temperature: float
-    support_threshold: float
+    veto_below: float
 
 
 def fitted(judging: Judging, dev_pairs: Sequence[ClaimPair], scores: RawScores) -> Fitted:
@@ -68,8 +67,8 @@ def fitted(judging: Judging, dev_pairs: Sequence[ClaimPair], scores: RawScores) 
     mixture, answers, leads = _with_exit(mixture, margins_without_loss(dev, scores, mixture), asked, scores)
     temperature = support_temperature(dev_pairs, scores)
     choosing = [one for one in judging.claims if one.use == "choosing"]
-    line, threshold = fit_support(choosing, support_table(choosing, scores, temperature))
-    return Fitted(mixture, {**search, "absent by lead": leads}, answers, line, temperature, threshold)
+    veto_below = fit_veto(choosing, most_supported(choosing, scores, temperature), shipped_support_model().threshold)
+    return Fitted(mixture, {**search, "absent by lead": leads}, answers, temperature, veto_below)
 
 
 def _with_exit(
@@ -214,12 +213,12 @@ def support_figures(judging: Judging, scores: RawScores, made: Fitted) -> dict[s
     for source in dict.fromkeys(one.source for one in judged):
         claims = [one for one in judged if one.source == source]
         labels = np.array([one.supported for one in claims])
-        table = support_table(claims, scores, made.support_temperature)
+        most = most_supported(claims, scores, made.support_temperature)
         features = np.array([one.features for one in claims])
         says = {
             "features": (features, cut),
-            "model": (1 / (1 + np.exp(-table[:, 1])), 0.5),
-            "together": (made.support.probability(table), made.support_threshold),
+            "model": (most, 0.5),
+            "together": (with_veto(features, most, made.veto_below, cut), cut),
         }
         found[source] = {"n": len(claims), "supported": int(labels.sum())} | {
             name: {
@@ -315,7 +314,7 @@ def record_of(made: Fitted, figures: dict[str, Any]) -> dict[str, Any]:
         "heads": {
             "format": 1,
             "answers": made.answers.record(),
-            "support": made.support.record() | {"threshold": made.support_threshold},
+            "support": {"least": made.veto_below},
         },
     }
 

@@ -260,6 +260,8 @@ def fit_source(asked: Sequence[AskedList], scores: RawScores, temperature: float
 
 # Support
 
+VETOES = tuple(step / 20 for step in range(1, 11))
+
 
 def support_temperature(pairs: Sequence[ClaimPair], scores: RawScores) -> float:
     """The temperature at which the three labels' chances are truest on dev pairs."""
@@ -272,27 +274,34 @@ def support_temperature(pairs: Sequence[ClaimPair], scores: RawScores) -> float:
     return float(minimize_scalar(loss, bounds=(0.2, 10.0), method="bounded").x)
 
 
-SUPPORT_NAMES = ("features", "supported", "contradicted")
-
-
-def support_table(claims: Sequence[Claim], scores: RawScores, temperature: float) -> NDArray[np.float64]:
-    """`(claims, 3)`: the features' log-odds, and the most decided window each way."""
-    rows = []
+def most_supported(claims: Sequence[Claim], scores: RawScores, temperature: float) -> NDArray[np.float64]:
+    """`(claims,)`: the chance that the window which speaks most for the claim supports it."""
+    found = []
     for one in claims:
         logit = scores.of([(one.claim, window) for window in one.windows])[:, 2:] / temperature
-        chance = np.exp(logit - np.logaddexp.reduce(logit, axis=1, keepdims=True))
-        rows.append((log_odds(one.features), odds(chance[:, 0]).max(), odds(chance[:, 1]).max()))
-    return np.array(rows, dtype=float).reshape(-1, 3)
+        found.append(float(np.exp(logit - np.logaddexp.reduce(logit, axis=1, keepdims=True))[:, 0].max()))
+    return np.array(found, dtype=float)
 
 
-def fit_support(claims: Sequence[Claim], table: Table) -> tuple[Line, float]:
-    """The line by dev claims, each source and label counting alike, and the threshold of the best balanced accuracy."""
+def with_veto(features: Table, most: Table, least: float, cut: float) -> Table:
+    """The features' score, and the model's where that vetoes a claim that the features take to be supported."""
+    return np.where((features >= cut) & (most < least), most, features)
+
+
+def fit_veto(claims: Sequence[Claim], most: Table, cut: float) -> float:
+    """The `least` of best mean balanced accuracy over the sources, among those at which no source loses; 0 when there is none."""
+    sources = np.array([one.source for one in claims])
     labels = np.array([one.supported for one in claims])
-    groups = [(one.source, one.supported) for one in claims]
-    weights = np.array([1.0 / groups.count(group) for group in groups])
-    line = fit_line_of(table, labels, SUPPORT_NAMES, (1, 1, -1), weights)
-    chance = line.probability(table)
-    return line, best_cut(chance, labels, weights)
+    features = np.array([one.features for one in claims])
+
+    def accuracies(least: float) -> dict[str, float]:
+        told = with_veto(features, most, least, cut) >= cut
+        return {str(name): balanced_accuracy_score(labels[sources == name], told[sources == name]) for name in set(sources)}
+
+    alone = accuracies(0.0)
+    tried = {float(least): accuracies(float(least)) for least in VETOES}
+    kept = [least for least, found in tried.items() if all(found[name] >= alone[name] - 1e-9 for name in alone)]
+    return max(kept, key=lambda least: sum(tried[least].values()), default=0.0)
 
 
 def best_cut(chance: Table, labels: Labels, weights: Table) -> float:

@@ -10,7 +10,17 @@ import pytest
 from training.data import SiteIndex, load_site
 from training.evidence_edits import CONTRADICTED, falsified, kept
 from training.evidence_groups import Group, Wanted, _group, clapnq_is_for_training, is_prose, shown, site_groups
-from training.evidence_heads import AnswerLines, Line, Mixture, answer_table, fit_line_of, source_table, support_table
+from training.evidence_heads import (
+    AnswerLines,
+    Line,
+    Mixture,
+    answer_table,
+    fit_line_of,
+    fit_veto,
+    most_supported,
+    source_table,
+    with_veto,
+)
 from training.evidence_judging import AskedList, Claim, claim_use
 from training.evidence_lists import RankedList, ranked_list
 from training.evidence_pairs import edit_pairs
@@ -21,7 +31,7 @@ from training.support import Pair
 
 from surefoot.adapters.memory.encoder import HashingEncoder
 from surefoot.assistant.answerability import Judgement
-from surefoot.assistant.evidence_weighing import supported, with_judgements
+from surefoot.assistant.evidence_weighing import is_vetoed, with_judgements
 from surefoot.assistant.evidence_windows import evidence_windows
 from surefoot.ports import AnswersPart, AnswersRule, PassageJudgement, SourcePart, SupportJudgement, SupportRule
 from tests.unit.test_training import SECTIONS
@@ -214,16 +224,29 @@ def test_answers_are_joined_here_as_the_product_joins_them() -> None:
     assert source.probability(ours) == pytest.approx(theirs.sources, abs=1e-4)
 
 
-def test_support_is_joined_here_as_the_product_joins_it() -> None:
-    told = {"w1": (0, 0, 1.0, -1.0, 0.2), "w2": (0, 0, -2.0, 2.0, 0.0)}
-    line, temperature = Line(("features", "supported", "contradicted"), 0.1, (0.7, 0.4, -0.3)), 1.3
+@pytest.mark.parametrize("least", [0.1, 0.4, 0.9])
+def test_a_claim_is_vetoed_here_as_the_product_vetoes_it(least: float) -> None:
+    told = {"w1": (0, 0, 1.0, 0.4, 0.2), "w2": (0, 0, -2.0, 2.0, 0.0)}
+    temperature = 1.3
     claim = Claim("edits", "kept", "judging", "said", ("w1", "w2"), True, 0.6)
-    ours = line.probability(support_table([claim], Said(told), temperature))[0]  # type: ignore[arg-type]
+    most = most_supported([claim], Said(told), temperature)  # type: ignore[arg-type]
     windows = []
     for name in ("w1", "w2"):
         chance = np.exp(np.array(told[name][2:]) / temperature)
         windows.append(SupportJudgement(*(float(part) for part in chance / chance.sum())))
-    assert ours == pytest.approx(supported(0.6, windows, SupportRule(**line.record(), threshold=0.5)), abs=1e-4)
+    assert most[0] == pytest.approx(max(window.supported for window in windows))
+    ours = with_veto(np.array([0.6]), most, least, 0.5)[0] < 0.5
+    assert ours == is_vetoed(windows, SupportRule(least=least))
+
+
+def test_a_veto_is_fitted_that_costs_no_source_anything() -> None:
+    def claims(source: str, supported: bool, n: int) -> list[Claim]:
+        return [Claim(source, "k", "choosing", f"{source}{supported}{number}", ("w",), supported, 0.8) for number in range(n)]
+
+    every = [*claims("a", True, 10), *claims("a", False, 10), *claims("b", True, 10), *claims("b", False, 10)]
+    most = np.array([0.9] * 10 + [0.12] * 10 + [0.23] * 10 + [0.33] * 10)
+    assert fit_veto(every, most, 0.5) in (0.15, 0.2), "from .25 on, source b loses what is supported"
+    assert fit_veto(every[20:], np.array([0.01] * 10 + [0.9] * 10), 0.5) == 0.0, "a model that knows nothing has no veto"
 
 
 def test_a_line_never_learns_a_forbidden_sign() -> None:

@@ -119,11 +119,8 @@ class _Answers(_Table):
 
 
 class _Support(_Table):
-    bias: _Number
-    features: _Number
-    supported: _Number
-    contradicted: _Number
-    threshold: _Share
+    # A vetoed claim scores less than this, and so less than any claim that may be shown.
+    least: float = Field(gt=0, le=0.5)
 
 
 class _Weights(_Table):

@@ -48,12 +48,6 @@ def _sources(
     ]
 
 
-def supported(features: float, windows: Sequence[SupportJudgement], rule: SupportRule) -> float:
-    """The probability that the evidence supports the claim, from the features' own and the windows that say most each way;
-    without windows the features' own.
-    """
-    if not windows:
-        return features
-    most_for = max(log_odds(window.supported) for window in windows)
-    most_against = max(log_odds(window.contradicted) for window in windows)
-    return logistic(rule.bias + rule.features * log_odds(features) + rule.supported * most_for + rule.contradicted * most_against)
+def is_vetoed(windows: Sequence[SupportJudgement], rule: SupportRule) -> bool:
+    """Whether no window of the evidence says what the claim says; without windows there is no word against it."""
+    return bool(windows) and max(window.supported for window in windows) < rule.least

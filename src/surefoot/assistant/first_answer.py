@@ -55,7 +55,8 @@ class Extractive:
     ) -> FirstAnswer:
         """The answer or refusal from the documents' own words, through the same gate as every other tier's."""
         found = self._searcher.search(viewer, question, where=where, limit=limit)
-        retrieved = self._reranker.rerank(question, found) if self._reranker is not None and surface.evidence else found
+        reranker = self._reranker if surface.evidence else None
+        retrieved = reranker.rerank(question, found) if reranker is not None and reranker.informs_answers else found
         started = perf_counter()
         outcome = self._answerer.answer(question, viewer.locale, retrieved)
         reasons: tuple[str, ...] = ()
@@ -71,7 +72,11 @@ class Extractive:
             latency_ms=round((perf_counter() - started) * 1000, 3),
             reasons=reasons,
         )
-        return FirstAnswer(question, outcome, retrieved, step, self._escalation(outcome, surface, retrieved))
+        escalate = self._escalation(outcome, surface, retrieved)
+        if escalate is not None and reranker is not None and retrieved is found:
+            # Quoting goes by its own scores; the order is for a model, which reads the first passages best.
+            retrieved = reranker.rerank(question, found)
+        return FirstAnswer(question, outcome, retrieved, step, escalate)
 
     def _gated(
         self, viewer: Viewer, question: str, answer: Answer, retrieved: Retrieved, gate: Gate

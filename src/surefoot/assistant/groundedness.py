@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from surefoot.assistant.evidence_weighing import supported
+from surefoot.assistant.evidence_weighing import is_vetoed
 from surefoot.assistant.evidence_windows import evidence_windows
 from surefoot.assistant.facts import Facts, Quantity, facts_of
 from surefoot.assistant.scorecard import Scorecard, ScorecardFile
@@ -23,6 +23,7 @@ _ENCODED_SENTENCES = 3
 _LONGEST_ENCODED_CHARACTERS = 600
 _WEAK_COVERAGE = 0.6
 _EXACT = 0.99
+_NOT_SAID = "No sentence of the evidence says this."
 # Extracted text often glues sentences together; two whole words around a full stop are two sentences.
 _GLUED = re.compile(r"(?<= )([a-z]{3,})\.(?=[A-Z][a-z])")
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?")
@@ -76,8 +77,8 @@ def shipped_support_model() -> SupportModel:
 class Support:
     """Scores claims against evidence. Safe from many threads.
 
-    With an evidence model that has a rule for it, the model reads the claim beside the windows of the evidence that come
-    nearest, and its word joins that of the features; without one those speak alone.
+    With an evidence model that has a rule for it, the model reads a claim that the features take to be supported beside the
+    windows of the evidence that come nearest, and may veto it; without one the features speak alone.
     """
 
     def __init__(self, encoder: Encoder, *, model: SupportModel | None = None, evidence: EvidenceModel | None = None) -> None:
@@ -90,7 +91,7 @@ class Support:
     @property
     def threshold(self) -> float:
         """The least score of a claim that may be shown."""
-        return self._model.threshold if self._rule is None else self._rule.threshold
+        return self._model.threshold
 
     @property
     def asks_the_model(self) -> bool:
@@ -115,11 +116,12 @@ class Support:
         """The score by what the claim and the evidence say, exact quote or not, and the comparison it rests on."""
         said = plain(claim)
         compared = compare(said, evidence, self._encoder, locale)
-        score = self._card.probability(compared.features())
-        if self._evidence is not None and self._rule is not None:
+        score, reasons = min(_EXACT, self._card.probability(compared.features())), compared.reasons()
+        if self._evidence is not None and self._rule is not None and score >= self.threshold:
             windows = self._evidence.claims(said, evidence_windows(said, evidence))
-            score = supported(score, windows, self._rule)
-        return SupportScore(min(_EXACT, score), tuple(compared.reasons())), compared
+            if is_vetoed(windows, self._rule):
+                score, reasons = max(window.supported for window in windows), [*reasons, _NOT_SAID]
+        return SupportScore(score, tuple(reasons)), compared
 
 
 def _holds_exactly(text: str, said: str) -> bool:

@@ -71,15 +71,11 @@ class AnswersRule:
 
 @dataclass(frozen=True, slots=True)
 class SupportRule:
-    """How judgements of a claim join the feature score: `bias` and the weights of its log-odds and of the most decided window
-    each way. `threshold` is the least score of a claim that may be shown.
+    """A veto: a claim that the features take to be supported is not, when the model gives no piece of its evidence a probability
+    of `least` or more to say so. The model refuses claims and never lets one pass.
     """
 
-    bias: float
-    features: float
-    supported: float
-    contradicted: float
-    threshold: float
+    least: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class Reranker:
         """What is read, and how much it weighs."""
         return self._rule
 
+    @property
+    def informs_answers(self) -> bool:
+        """Whether more than the order is made of what it reads."""
+        return self._model.rules.answers is not None
+
     def rerank(self, question: str, retrieved: Retrieved) -> Retrieved:
         """The same passages, the first `top` of the fresh ones in mixed order, and what the model said of those it read.
 

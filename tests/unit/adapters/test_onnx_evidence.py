@@ -49,7 +49,7 @@ def test_the_rules_are_those_of_manifest_and_heads(folder: Path) -> None:
     assert rules.answers.answerable == AnswersPart(bias=0.1, features=0.8, best=0.3, best_two=0.2)
     assert rules.answers.source == SourcePart(bias=0.0, features=1.0, relevance=0.5, answers=0.25)
     assert (rules.answers.answer_threshold, rules.answers.scope_threshold) == (0.45, 0.2)
-    assert rules.support == SupportRule(bias=0.0, features=1.0, supported=0.5, contradicted=-0.5, threshold=0.5)
+    assert rules.support == SupportRule(least=0.3)
 
 
 @pytest.mark.parametrize("head", ["relevance", "answers", "support"])

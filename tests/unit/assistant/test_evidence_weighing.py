@@ -9,7 +9,7 @@ import pytest
 from surefoot.adapters.memory.evidence import EVERY_USE, WordOverlapEvidence
 from surefoot.assistant.answer import Answerer
 from surefoot.assistant.answerability import Judgement
-from surefoot.assistant.evidence_weighing import supported, with_judgements
+from surefoot.assistant.evidence_weighing import is_vetoed, with_judgements
 from surefoot.assistant.first_answer import Extractive
 from surefoot.assistant.gate import Gate, Ground, Rule
 from surefoot.assistant.groundedness import Support
@@ -81,12 +81,13 @@ def test_certainty_counts_as_one_in_ten_thousand_at_most() -> None:
     assert (log_odds(1.0), log_odds(0.0)) == pytest.approx((math.log(9_999), -math.log(9_999)))
 
 
-def test_support_takes_the_window_that_says_most_each_way() -> None:
-    rule = SupportRule(bias=0.1, features=1.0, supported=0.5, contradicted=-0.25, threshold=0.5)
-    windows = [SupportJudgement(0.8, 0.1, 0.1), SupportJudgement(0.2, 0.6, 0.2)]
-    expected = logistic(0.1 + math.log(0.7 / 0.3) + 0.5 * math.log(4) - 0.25 * math.log(1.5))
-    assert supported(0.7, windows, rule) == pytest.approx(expected)
-    assert supported(0.7, [], rule) == 0.7
+def test_a_claim_is_vetoed_when_no_window_says_it() -> None:
+    against, unsure, for_it = (SupportJudgement(share, 0.5, 0.5 - share) for share in (0.05, 0.2, 0.4))
+    rule = SupportRule(least=0.2)
+    assert is_vetoed([against], rule)
+    assert not is_vetoed([against, unsure], rule)
+    assert not is_vetoed([for_it, against], rule)
+    assert not is_vetoed([], rule)
 
 
 TEXTS = (
@@ -176,7 +177,7 @@ def test_a_surface_without_evidence_never_asks_the_model() -> None:
 
 EVIDENCE = ("Refunds arrive within 5 business days. Owners can start a refund under Payments; members cannot.",)
 FOR, AGAINST = SupportJudgement(0.98, 0.01, 0.01), SupportJudgement(0.01, 0.98, 0.01)
-WEIGHED = replace(EVERY_USE, support=SupportRule(bias=0.0, features=0.5, supported=1.0, contradicted=-1.0, threshold=0.5))
+WEIGHED = replace(EVERY_USE, support=SupportRule(least=0.2))
 
 
 def test_an_exact_quote_is_wholly_supported_without_asking_the_model() -> None:
@@ -185,12 +186,22 @@ def test_an_exact_quote_is_wholly_supported_without_asking_the_model() -> None:
     assert model.asked == []
 
 
-def test_the_model_s_word_moves_the_support_score_both_ways_but_never_to_certainty() -> None:
+def test_the_model_may_veto_a_claim_and_never_lifts_one() -> None:
     claim = "Refunds come within 5 business days."
-    features = Support(ENCODER).score(claim, EVIDENCE).score
-    high = Support(ENCODER, evidence=Opinion({}, WEIGHED, FOR)).score(claim, EVIDENCE).score
-    low = Support(ENCODER, evidence=Opinion({}, WEIGHED, AGAINST)).score(claim, EVIDENCE).score
-    assert low < features < high <= 0.99
+    plain = Support(ENCODER)
+    features = plain.score(claim, EVIDENCE)
+    assert features.score >= plain.threshold
+    assert Support(ENCODER, evidence=Opinion({}, WEIGHED, FOR)).score(claim, EVIDENCE) == features
+    vetoed = Support(ENCODER, evidence=Opinion({}, WEIGHED, AGAINST)).score(claim, EVIDENCE)
+    assert vetoed.score < plain.threshold
+    assert vetoed.reasons[-1] == "No sentence of the evidence says this."
+
+
+def test_a_claim_that_the_features_refuse_is_not_read_at_all() -> None:
+    model = Opinion({}, WEIGHED, FOR)
+    claim = "Bananas are yellow in Finland."
+    assert Support(ENCODER, evidence=model).score(claim, EVIDENCE) == Support(ENCODER).score(claim, EVIDENCE)
+    assert model.asked == []
 
 
 def test_the_model_reads_the_claim_beside_windows_of_sentences() -> None:
@@ -258,3 +269,17 @@ def test_a_model_that_has_no_say_in_support_is_not_asked_for_it() -> None:
     claim = "Refunds come within 5 business days."
     silent = WordOverlapEvidence(replace(EVERY_USE, support=None))
     assert Support(ENCODER, evidence=silent).score(claim, EVIDENCE) == Support(ENCODER).score(claim, EVIDENCE)
+
+
+def test_passages_are_read_for_a_model_and_not_for_a_quote() -> None:
+    question = "How long is an API key valid?"
+    order_only = replace(EVERY_USE, answers=None, support=None, rerank=replace(EVERY_USE.rerank, early_exit_margin=9.0))
+    quoting, escalating = Opinion({"Keys are made": 0.99}, order_only), Opinion({"Keys are made": 0.99}, order_only)
+    quoted = extractive(quoting, question).answer(reader(), question, SurfacePolicy())
+    assert quoting.asked == []
+    surface = SurfacePolicy(lanes={Tier.SMALL: ("m",)}, thin_margin=1.0)
+    asked = extractive(escalating, question).answer(reader(), question, surface)
+    assert asked.outcome == quoted.outcome
+    assert asked.escalate is EscalationReason.THIN_MARGIN
+    assert escalating.asked != []
+    assert asked.retrieved.passages[0].chunk.text.startswith("Keys are made")

@@ -30,7 +30,7 @@ EVERY_USE = EvidenceRules(
         scope_threshold=0.2,
         source=SourcePart(bias=0.0, features=1.0, relevance=0.5, answers=0.5),
     ),
-    support=SupportRule(bias=0.0, features=1.0, supported=0.5, contradicted=-0.5, threshold=0.5),
+    support=SupportRule(least=0.3),
 )
 
 
