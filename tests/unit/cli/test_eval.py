@@ -81,7 +81,7 @@ def test_the_evidence_model_is_switched_on_and_off_and_the_facts_say_which(tmp_p
     for name, judges in (("off", None), (f"onnx:{folder}", True)):
         found = json.loads(surefoot("groundedness", "--pairs", pairs, "--json", "--evidence-model", name).stdout)
         assert found.get("judges_support") is judges
-        assert found["threshold"] == (0.5 if judges else 0.55)
+        assert found["threshold"] == 0.55
     files = ("--sections", written("s.jsonl", SECTIONS), "--questions", written("q.jsonl", QUESTIONS))
     told = [json.loads(surefoot("answers", *files, "--json", "--evidence-model", n).stdout) for n in ("off", f"onnx:{folder}")]
     assert [any(each["stage"] == "evidence" for each in found["stage_times"]) for found in told] == [False, True]
