@@ -15,6 +15,7 @@ from surefoot.cli import (
     doctor,
     documents,
     eval,
+    eval_judge,
     eval_keeping,
     eval_live,
     eval_reports,
@@ -73,6 +74,7 @@ app.add_typer(keys.app, name="keys")
 eval.app.command("run")(eval_runs.run)
 eval.app.command("report")(eval_reports.report)
 eval.app.command("diff")(eval_reports.diff)
+eval.app.command("judge")(eval_judge.judge)
 eval.app.command("baseline")(eval_keeping.baseline)
 eval.app.command("prune")(eval_keeping.prune)
 eval.app.command("live")(eval_live.live)

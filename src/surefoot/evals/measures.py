@@ -51,6 +51,7 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "answerable": _truth(_EITHER, "an answer was expected"),
     "cites_gold": _truth(_UP, "an answer cites a gold document"),
     "shows_facts": _truth(_UP, "an answer shows every expected fact"),
+    "judged_correct": _truth(_UP, "a model judged an answer to be correct"),
     "same_reason": _truth(_UP, "the outcome is the expected one, reason included"),
     "corrects": _truth(_UP, "an answer corrects the question's false premise"),
     "leaked": _truth(_DOWN, "a document was cited or found that this viewer may not read"),

@@ -99,6 +99,19 @@ def f1(labels: Sequence[bool], predictions: Sequence[bool]) -> float | None:
     return 2 * int((truth & predicted).sum()) / total if total else None
 
 
+def cohens_kappa(one: Sequence[bool], other: Sequence[bool]) -> float | None:
+    """How far two raters agree beyond chance, 1 is wholly and 0 not at all (Cohen 1960); None for no items, and where both say
+    the same of every item, so that chance alone would agree.
+    """
+    left, right = np.asarray(one, bool), np.asarray(other, bool)
+    _same_length(left, right)
+    if not len(left):
+        return None
+    ours, theirs = float(left.mean()), float(right.mean())
+    by_chance = ours * theirs + (1 - ours) * (1 - theirs)
+    return (float((left == right).mean()) - by_chance) / (1 - by_chance) if by_chance < 1 else None
+
+
 # Calibration
 
 

@@ -98,6 +98,20 @@ def test_balanced_accuracy_agrees_with_scikit_learn(pairs: list[tuple[bool, bool
 
 @settings(deadline=None)
 @given(PAIRED)
+def test_cohens_kappa_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
+    one, other = split(pairs)
+    if len({*one, *other}) == 1:
+        assert metrics.cohens_kappa(one, other) is None
+    else:
+        assert metrics.cohens_kappa(one, other) == pytest.approx(reference.cohen_kappa_score(one, other))
+
+
+def test_no_items_have_no_kappa() -> None:
+    assert metrics.cohens_kappa([], []) is None
+
+
+@settings(deadline=None)
+@given(PAIRED)
 def test_f1_agrees_with_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
     labels, predictions = split(pairs)
     if not any(labels) and not any(predictions):

@@ -26,6 +26,7 @@ def test_the_shipped_prompts_are_those_that_the_house_asks_for() -> None:
     assert {name: prompt.variables for name, prompt in prompts.by_id.items()} == {
         "actions": ("actions",),
         "answer": (),
+        "judge": (),
         "repair": ("problems",),
         "second_opinion": (),
         "standalone_question": (),
@@ -88,7 +89,7 @@ def test_a_missing_or_unknown_variable_is_refused(tmp_path: Path, given: dict[st
 
 
 def test_an_unknown_prompt_is_refused_with_those_there_are() -> None:
-    with pytest.raises(InvalidSettings, match="actions, answer, repair, second_opinion, standalone_question"):
+    with pytest.raises(InvalidSettings, match="actions, answer, judge, repair, second_opinion, standalone_question"):
         load_prompts().get("anwser")
 
 
