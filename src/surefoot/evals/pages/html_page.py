@@ -84,6 +84,6 @@ def shown_outcome(result: CaseResult) -> Sequence[tuple[str, str]]:
 
 def _told(trace: Mapping[str, JsonValue]) -> ToldReply | None:
     try:
-        return ToldReply.model_validate(trace)
+        return ToldReply.model_validate(trace.get("reply"))
     except ValidationError:
         return None

@@ -66,7 +66,7 @@ def result(case_id: str, *, passed: bool, title: str = "what does it cost?", err
         failures=() if passed else (title,),
         error=error,
         elapsed_ms=12.0,
-        trace={} if error else reply,
+        trace={} if error else {"case": {"id": case_id}, "reply": reply},
     )
 
 
@@ -160,6 +160,13 @@ def test_failures_stand_before_figures_and_those_that_could_not_run_first() -> N
     assert [failure.case_id for failure in report.failures()] == ["broken", "bad"]
     page = html_page(report)
     assert page.index("sample/broken") < page.index("sample/bad") < page.index('id="figures"')
+
+
+def test_a_failed_answer_is_shown_with_its_words_and_quotes_and_not_as_json() -> None:
+    page = html_page(report_of(result("bad", passed=False, title="A seat costs $9.")))
+    assert "<dt>quoted from A seat costs $9.</dt><dd>A seat costs $9.</dd>" in page
+    assert "<dt>confidence</dt><dd>0.70, extractive</dd>" in page
+    assert "citations" not in page
 
 
 def test_a_page_shows_so_many_failures_and_counts_the_rest() -> None:
