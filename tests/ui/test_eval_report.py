@@ -84,7 +84,7 @@ def result(number: int, *, passed: bool) -> CaseResult:
         failures=() if passed else (f"answered {title}, which is not what it must be",),
         error="" if passed or number != 4 else f"the model broke off: {title}",
         elapsed_ms=5.0 + number,
-        trace=traced(number),
+        trace={"case": {"id": str(number)}, "reply": traced(number)},
     )
 
 
