@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
@@ -71,7 +71,8 @@ def read_draft(path: Path) -> tuple[ActionSpec | None, list[FileProblem]]:
     return _read(path, DRAFT_SUFFIX)
 
 
-def _read(path: Path, suffix: str) -> tuple[ActionSpec | None, list[FileProblem]]:
+def parsed_file(path: Path) -> tuple[Json, list[FileProblem]]:
+    """What the file holds, within the bounds of a declaration; or what is wrong with it as a file."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -80,9 +81,21 @@ def _read(path: Path, suffix: str) -> tuple[ActionSpec | None, list[FileProblem]
     if len(content) > MAX_FILE_BYTES:
         return None, [FileProblem(path.name, "", f"The file is larger than {MAX_FILE_BYTES} bytes.")]
     try:
-        document = parse_json(content, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
+        return parse_json(content, max_depth=MAX_DEPTH, max_values=MAX_VALUES), []
     except InvalidInput as error:
         return None, [FileProblem(path.name, "", str(error))]
+
+
+def shown_problems(source: str, problems: Sequence[Problem]) -> list[FileProblem]:
+    """The first of the problems, each with its place, as those of this file."""
+    shown = problems[:_MOST_PROBLEMS]
+    return [FileProblem(source, p.place, f"{p.place} {p.sentence}" if p.place else p.sentence) for p in shown]
+
+
+def _read(path: Path, suffix: str) -> tuple[ActionSpec | None, list[FileProblem]]:
+    document, broken = parsed_file(path)
+    if broken:
+        return None, broken
     spec, problems = read_document(document, path.name)
     if spec is not None and path.name != f"{spec.name}.v{spec.major}{suffix}":
         wanted = f"{spec.name}.v{spec.major}{suffix}"
@@ -102,9 +115,7 @@ def read_document(document: Json, source: str) -> tuple[ActionSpec | None, list[
             problems = [*_contradictions(spec), *_example_problems(spec)]
             if not problems:
                 return spec, []
-    return None, [
-        FileProblem(source, p.place, f"{p.place} {p.sentence}" if p.place else p.sentence) for p in problems[:_MOST_PROBLEMS]
-    ]
+    return None, shown_problems(source, problems)
 
 
 @cache

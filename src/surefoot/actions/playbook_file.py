@@ -8,11 +8,10 @@ from typing import Any
 
 import jsonschema_rs
 
-from surefoot.actions.action_file import MAX_DEPTH, MAX_FILE_BYTES, MAX_VALUES, FileProblem, top_problems
+from surefoot.actions.action_file import FileProblem, parsed_file, shown_problems, top_problems
 from surefoot.actions.arguments import validated
 from surefoot.actions.json_schema import Problem, compiled, schema_problems, value_problems
-from surefoot.core.errors import InvalidAction, InvalidInput
-from surefoot.core.strict_json import parse_json
+from surefoot.core.errors import InvalidAction
 from surefoot.domain.actions import ActionExample, ActionSpec, Arguments, Json, UndoMode
 from surefoot.domain.canonical import canonical_hash
 from surefoot.domain.playbooks import Playbook, PlaybookSpec, PlaybookStep, StepTemplate
@@ -26,17 +25,9 @@ _MOST_PROBLEMS = 20
 
 def read_playbook(path: Path, actions: Iterable[ActionSpec]) -> tuple[PlaybookSpec | None, list[FileProblem]]:
     """The file's playbook of these actions, or None with everything that is wrong with the file."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        return None, [FileProblem(path.name, "", f"The file cannot be read: {error.strerror}.")]
-    if len(content) > MAX_FILE_BYTES:
-        return None, [FileProblem(path.name, "", f"The file is larger than {MAX_FILE_BYTES} bytes.")]
-    try:
-        document = parse_json(content, max_depth=MAX_DEPTH, max_values=MAX_VALUES)
-    except InvalidInput as error:
-        return None, [FileProblem(path.name, "", str(error))]
+    document, broken = parsed_file(path)
+    if broken:
+        return None, broken
     spec, problems = read_playbook_document(document, path.name, actions)
     if spec is not None and path.name != f"{spec.name}.v{spec.major}{PLAYBOOK_SUFFIX}":
         wanted = f"{spec.name}.v{spec.major}{PLAYBOOK_SUFFIX}"
@@ -57,8 +48,7 @@ def read_playbook_document(
         problems = problems or list(_example_problems(spec, newest))
         if not problems:
             return spec, []
-    shown = problems[:_MOST_PROBLEMS]
-    return None, [FileProblem(source, p.place, f"{p.place} {p.sentence}" if p.place else p.sentence) for p in shown]
+    return None, shown_problems(source, problems)
 
 
 def filled_in(spec: PlaybookSpec, arguments: bytes | Mapping[str, Json]) -> Playbook:
