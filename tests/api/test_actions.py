@@ -50,7 +50,7 @@ def test_a_known_key_answers_with_the_stored_run_and_another_body_is_refused(mad
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
 
 
-@pytest.mark.parametrize("key", [None, "", "x" * 256, "tab\tkey"])
+@pytest.mark.parametrize("key", [None, "", "x" * 201, "x" * 256, "tab\tkey"])
 def test_a_press_without_a_usable_key_is_refused(made: World, key: str | None) -> None:
     headers = made.viewer() | ({} if key is None else {"Idempotency-Key": key})
     refused = made.client.post("/v1/runs", json=PAYOUTS, headers=headers)

@@ -5,8 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
-import anyio
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import StringConstraints
 from starlette.responses import Response
 
@@ -15,6 +14,7 @@ from surefoot.actions.parts import Request as RunRequest
 from surefoot.actions.parts import RunView
 from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerRoute, json_response
 from surefoot.api.errors import trace_id_of
+from surefoot.api.idempotency import Key, usable_key
 from surefoot.api.schemas.actions import (
     ApplyRequest,
     NewRun,
@@ -26,24 +26,15 @@ from surefoot.api.schemas.actions import (
     ShownRunView,
     UndoRequest,
 )
+from surefoot.api.waiting import Wait, unless_unchanged
 from surefoot.assistant.feedback import own_reply
-from surefoot.core.deadline import Deadline
-from surefoot.core.errors import InvalidInput
 from surefoot.domain.actions import Env
 from surefoot.domain.identity import Viewer
 from surefoot.domain.runs import RunState
 
 router = APIRouter(prefix="/v1", tags=["actions"], route_class=ViewerRoute, dependencies=[NeedsViewer])
 
-Key = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="A name of your own for this request; the same name has its effect once."),
-]
 Cursor = Annotated[str, StringConstraints(pattern=r"^(run_[0-9a-f]{32})?$")]
-_LONGEST_KEY = 255
-# A caller who waits holds room among the questions, so nobody waits long.
-_LONGEST_WAIT_SECONDS = 10
-_LOOK_AGAIN_SECONDS = 0.25
 
 
 @router.get("/actions", response_model=ShownActions, summary="List the actions that can be proposed")
@@ -63,7 +54,7 @@ async def propose(body: NewRun, viewer: TheViewer, face: TheFace, request: Reque
     wanted = RunRequest(
         action=body.action,
         arguments=body.arguments,
-        key=_key(idempotency_key),
+        key=usable_key(idempotency_key),
         env=body.env,
         reason=body.reason,
         citations=tuple(body.citations),
@@ -97,20 +88,13 @@ async def read(
     viewer: TheViewer,
     face: TheFace,
     request: Request,
-    wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
+    wait: Wait = 0.0,
 ) -> Response:
     """The run with its plan and whole history. Its `ETag` changes with every step; with `If-None-Match` an unchanged run is
     answered 304, and with `wait` that answer comes only when nothing has changed for so long.
     """
-    known = request.headers.get("if-none-match")
-    deadline = Deadline.after(wait)
-    while True:
-        view = await face.questions.run(partial(face.surefoot.actions.show, viewer, run_id))
-        if known != _etag(view):
-            return _answer(view)
-        if deadline.is_over:
-            return Response(status_code=304, headers={"ETag": _etag(view)})
-        await anyio.sleep(min(_LOOK_AGAIN_SECONDS, deadline.left_seconds))
+    look = partial(face.surefoot.actions.show, viewer, run_id)
+    return await unless_unchanged(face, request, wait, look, _etag, _answer)
 
 
 @router.post("/runs/{run_id}/approve", response_model=ShownRunView, summary="Approve a run")
@@ -171,12 +155,6 @@ def _propose(face: Face, viewer: Viewer, wanted: RunRequest, reply_id: str | Non
         wanted = replace(wanted, trace_id=str(reply["trace_id"]), surface=str(reply["surface"]))
     refuse_unreadable(face.surefoot.store, viewer, wanted.citations)
     return face.surefoot.actions.propose(viewer, wanted)
-
-
-def _key(given: str | None) -> str:
-    if not given or len(given) > _LONGEST_KEY or not given.isprintable():
-        raise InvalidInput(f"Send an Idempotency-Key of 1 to {_LONGEST_KEY} printable characters, one for each button press.")
-    return given
 
 
 def _etag(view: RunView) -> str:

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated
 
-import anyio
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from surefoot.actions.evidence import refuse_unreadable
@@ -15,15 +13,11 @@ from surefoot.api.deps import Face, Id, NeedsViewer, TheFace, TheViewer, ViewerR
 from surefoot.api.idempotency import Key, usable_key
 from surefoot.api.schemas.actions import ApplyRequest, NoteRequest, PlanWord, UndoRequest
 from surefoot.api.schemas.playbooks import NewPlaybookRun, ShownPlaybook, ShownPlaybookRun, ShownPlaybooks
-from surefoot.core.deadline import Deadline
+from surefoot.api.waiting import Wait, unless_unchanged
 from surefoot.core.ids import digest
 from surefoot.domain.identity import Viewer
 
 router = APIRouter(prefix="/v1", tags=["playbooks"], route_class=ViewerRoute, dependencies=[NeedsViewer])
-
-# As long as for a single run, and for the same reason.
-_LONGEST_WAIT_SECONDS = 10
-_LOOK_AGAIN_SECONDS = 0.25
 
 
 @router.get("/playbooks", response_model=ShownPlaybooks, summary="List the playbooks that can be started")
@@ -50,20 +44,13 @@ async def read(
     viewer: TheViewer,
     face: TheFace,
     request: Request,
-    wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT_SECONDS, description="Seconds to wait for a change.")] = 0.0,
+    wait: Wait = 0.0,
 ) -> Response:
     """The playbook as it stands, with the run of each step. Its `ETag` changes with every step of any of them; with
     `If-None-Match` and `wait` as for a single run.
     """
-    known = request.headers.get("if-none-match")
-    deadline = Deadline.after(wait)
-    while True:
-        view = await face.questions.run(partial(face.surefoot.actions.playbooks.show, viewer, run_id))
-        if known != _etag(view):
-            return _answer(view)
-        if deadline.is_over:
-            return Response(status_code=304, headers={"ETag": _etag(view)})
-        await anyio.sleep(min(_LOOK_AGAIN_SECONDS, deadline.left_seconds))
+    look = partial(face.surefoot.actions.playbooks.show, viewer, run_id)
+    return await unless_unchanged(face, request, wait, look, _etag, _answer)
 
 
 @router.post("/playbook-runs/{run_id}/approve", response_model=ShownPlaybookRun, summary="Approve a playbook")
