@@ -1,6 +1,5 @@
 """Any sentence-transformers CrossEncoder as evidence model; needs the extra `sentence-transformers`, which brings torch."""
 
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from surefoot.adapters.hub_models import opened
 from surefoot.adapters.model_folder import readable
 from surefoot.adapters.sentence_transformers_encoder import weights_hash
 from surefoot.core.errors import MissingDependency, MissingModel
@@ -85,21 +85,7 @@ class CrossEncoderModel:
     def _load(self) -> "CrossEncoder":
         """The opened model. The caller holds the lock: its tokenizer may not be used by two threads at once."""
         if self._model is None:
-            if self._offline:
-                # Both names are read when the hub's client is imported; the argument below covers a client that already was.
-                os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
-            import torch
-            from sentence_transformers import CrossEncoder
-
-            if self._threads > 0:
-                torch.set_num_threads(self._threads)
-            try:
-                model = CrossEncoder(self._name, device="cpu", local_files_only=self._offline)
-            except (OSError, ValueError) as error:
-                raise MissingModel(
-                    f"The cross-encoder {self._name!r} cannot be opened; name a folder or a model of the hub"
-                    f"{', or download it once without SUREFOOT_OFFLINE' if self._offline else ''}."
-                ) from error
+            model = opened("cross-encoder", self._name, self._from_hub, threads=self._threads, offline=self._offline)
             if model.num_labels != 1:
                 raise MissingModel(
                     f"The cross-encoder {self._name!r} has {model.num_labels} outputs; a reranker with one is needed."
@@ -109,3 +95,9 @@ class CrossEncoderModel:
             )
             self._model = model
         return self._model
+
+    def _from_hub(self) -> "CrossEncoder":
+        from sentence_transformers import CrossEncoder
+
+        model: CrossEncoder = CrossEncoder(self._name, device="cpu", local_files_only=self._offline)
+        return model

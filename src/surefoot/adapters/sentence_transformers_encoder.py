@@ -1,7 +1,6 @@
 """Any sentence-transformers model as an encoder; needs the extra `sentence-transformers`, which brings torch."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from surefoot.adapters.hub_models import opened
 from surefoot.adapters.model_folder import readable
 from surefoot.adapters.query_cache import QueryCache
-from surefoot.core.errors import MissingDependency, MissingModel
+from surefoot.core.errors import MissingDependency
 from surefoot.ports import Vectors
 
 if TYPE_CHECKING:
@@ -84,26 +84,18 @@ class SentenceTransformersEncoder:
     def _load(self) -> "SentenceTransformer":
         """The opened model. The caller holds the lock: its tokenizer may not be used by two threads at once."""
         if self._model is None:
-            if self._offline:
-                # Both names are read when the hub's client is imported; the argument below covers a client that already was.
-                os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
-            import torch
-            from sentence_transformers import SentenceTransformer
-
-            if self._threads > 0:
-                torch.set_num_threads(self._threads)
-            try:
-                model = SentenceTransformer(self._name, device="cpu", local_files_only=self._offline)
-            except (OSError, ValueError) as error:
-                raise MissingModel(
-                    f"The sentence-transformers model {self._name!r} cannot be opened; name a folder or a model of the hub"
-                    f"{', or download it once without SUREFOOT_OFFLINE' if self._offline else ''}."
-                ) from error
+            what = "sentence-transformers model"
+            model = opened(what, self._name, self._from_hub, threads=self._threads, offline=self._offline)
             settings = ([type(module).__name__ for module in model], model.max_seq_length, sorted(model.prompts.items()))
             self._fingerprint = f"sentence-transformers:{Path(self._name).name}:{weights_hash(model, settings)}"
             self._dimensions = len(model.encode_query("", show_progress_bar=False, convert_to_numpy=True))
             self._model = model
         return self._model
+
+    def _from_hub(self) -> "SentenceTransformer":
+        from sentence_transformers import SentenceTransformer
+
+        return SentenceTransformer(self._name, device="cpu", local_files_only=self._offline)
 
 
 def weights_hash(model: "Module", settings: tuple[object, ...]) -> str:
