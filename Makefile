@@ -4,8 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Building models loads onnxruntime before our own code can silence it.
-export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help demo test test-ui lint bench model answer-model evidence-model lock ci clean
 

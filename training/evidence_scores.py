@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
+from surefoot.adapters.onnx_session import open_session
 from training.encoder import sha256
 from training.evidence_pieces import HEADS, Encoded, PairReader
 
@@ -33,9 +33,7 @@ class RawScores:
         missing = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
         if not missing:
             return
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        session = onnxruntime.InferenceSession(str(self._model), options, providers=["CPUExecutionProvider"])
+        session = open_session(self._model.read_bytes())
 
         def one(row: Encoded) -> NDArray[np.float32]:
             given = {"input_ids": np.array([row.ids], dtype=np.int64), "token_type_ids": np.array([row.types], dtype=np.int64)}

@@ -10,7 +10,7 @@ import pytest
 from surefoot.adapters.cross_encoder import CrossEncoderModel
 from surefoot.adapters.memory.evidence import WordOverlapEvidence
 from surefoot.adapters.minilm import MODEL_FOLDER
-from surefoot.adapters.onnx_evidence import EVIDENCE_FOLDER, OnnxEvidenceModel
+from surefoot.adapters.onnx_evidence import OnnxEvidenceModel
 from surefoot.ports import EvidenceModel
 from tests.evidence_folder import evidence_folder
 
@@ -30,8 +30,6 @@ def tiny(folder: Path) -> EvidenceModel:
 
 
 def shipped(folder: Path) -> EvidenceModel:
-    if not EVIDENCE_FOLDER.exists():
-        pytest.skip("no evidence model is in the package")
     return OnnxEvidenceModel(threads=2)
 
 

@@ -232,9 +232,7 @@ def test_a_classifier_of_several_outputs_is_refused(tmp_path: Path) -> None:
         CrossEncoderModel(str(several), offline=True).passages(QUESTION, TEXTS)
 
 
-def test_the_shipped_folder_is_whole_where_there_is_one() -> None:
-    if not EVIDENCE_FOLDER.exists():
-        pytest.skip("no evidence model is in the package")
+def test_the_shipped_folder_is_whole() -> None:
     model = OnnxEvidenceModel()
     assert model.rules.is_useful
     assert len(model.passages(QUESTION, TEXTS)) == 2
