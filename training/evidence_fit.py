@@ -1,4 +1,5 @@
-"""Trains the evidence model: `python -m training.evidence_fit --data DIR --cache DIR --work DIR`, which resumes where it stopped.
+"""Trains the evidence model: `python -m training.evidence_fit --data DIR --cache DIR --work DIR [--fold N]`, which resumes where
+it stopped. A run has a folder of its own in the work folder: `all`, or that of the fold it holds out.
 
 Every step reads some groups (which passage is it, and is it there at all) and some claims (does the evidence support it), and
 follows the sum of three losses: a choice among a group's passages, a yes or no for each passage, and the label of each claim.
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 from sklearn.metrics import roc_auc_score
 
+from training.evidence_folds import FOLDS
 from training.evidence_groups import Group
 from training.evidence_network import EvidenceNetwork, padded, score
 from training.evidence_pairs import LABELS, ClaimPair
 from training.evidence_pieces import SUPPORT, PairReader
-from training.evidence_set import TrainingSet, built
+from training.evidence_set import DevSet, TrainingSet, built, dev_built
 
 TRAINED_TOKENS = 160
 GROUPS_OF_A_STEP, PAIRS_OF_A_STEP = 8, 26
@@ -134,9 +136,9 @@ def _read(reader: _Reader, part: Step) -> tuple[float, float]:
 class Training:
     """One run: network, optimiser and place in the order of steps, kept in the work folder."""
 
-    def __init__(self, made: TrainingSet, work: Path, *, seed: int, steps: int | None, threads: int) -> None:
+    def __init__(self, made: TrainingSet, dev: DevSet, work: Path, *, seed: int, steps: int | None, threads: int) -> None:
         torch.manual_seed(seed)
-        self._made = made
+        self._dev = dev
         self._work = work
         self._order = steps_of(made, seed=seed)[:steps]
         self._threads = threads
@@ -203,7 +205,7 @@ class Training:
                 one.network.zero_grad()
 
     def _look(self) -> None:
-        figures = look(self.network, self._made)
+        figures = look(self.network, self._dev)
         print(f"dev at {self._step}: {json.dumps(figures)}", flush=True)
         if figures["mean"] > self._best:
             self._best = figures["mean"]
@@ -217,12 +219,12 @@ class Training:
         fresh.replace(self._kept)
 
 
-def look(network: EvidenceNetwork, made: TrainingSet) -> dict[str, float]:
+def look(network: EvidenceNetwork, dev: DevSet) -> dict[str, float]:
     """Figures on the dev sites: lists ranked anew, absent answers noticed, claims told apart; `mean` is what is maximised."""
     reader = PairReader()
-    present = [one for one in made.dev_lists if one.kind == "present"][::_LOOKED_AT]
-    removed = [one for one in made.dev_lists if one.kind == "removed"][::_LOOKED_AT]
-    pairs = made.dev_pairs[::_LOOKED_AT]
+    present = [one for one in dev.lists if one.kind == "present"][::_LOOKED_AT]
+    removed = [one for one in dev.lists if one.kind == "removed"][::_LOOKED_AT]
+    pairs = dev.pairs[::_LOOKED_AT]
     texts = list(dict.fromkeys(pair for one in (*present, *removed) for pair in one.pairs))
     said = dict(zip(texts, score(network, reader.read(texts)), strict=True))
     found = [np.array([said[pair] for pair in one.pairs]) for one in (*present, *removed)]
@@ -251,15 +253,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the data files")
     parser.add_argument("--cache", type=Path, required=True, help="folder of remembered vectors")
-    parser.add_argument("--work", type=Path, required=True, help="folder of the set, the checkpoint and the best weights")
+    parser.add_argument("--work", type=Path, required=True, help="folder of the runs' folders")
+    parser.add_argument("--fold", type=int, choices=range(len(FOLDS)), help="hold this fold's sites out; without it, none")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, help="stop after so many steps; the learning rate falls to nothing there")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    made = built(options.data, options.cache, options.work)
+    run = options.work / ("all" if options.fold is None else f"fold-{options.fold}")
+    made = built(options.data, options.cache, run, options.fold)
+    dev = dev_built(options.data, options.cache, options.work)
     print(json.dumps(made.about()), flush=True)
-    Training(made, options.work, seed=options.seed, steps=options.steps, threads=options.threads).run()
+    Training(made, dev, run, seed=options.seed, steps=options.steps, threads=options.threads).run()
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,9 @@ PASSAGES = 6
 # A neighbour this like the gold passage may answer as well as it does.
 _TOO_ALIKE = 0.93
 _LEAST_SECTION_CHARACTERS = 120
+# An answer to a question may be short.
+_LEAST_ANSWER_CHARACTERS = 40
+_REPEATS = 3
 _REMOVED_SHARE = 0.15
 _FOREIGN_SHARE = 0.15
 # A sentence is asked for of about half of the passages, so that headings, which are nearer to real questions, weigh as much.
@@ -39,26 +43,53 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A question about one section, before its passages are chosen; `row` is the chunk that answers."""
+    """A question about one section, before its passages are chosen; `row` is the chunk that answers, `sentence` what of it
+    the question was made from, where it was.
+    """
 
     kind: str
     question: str
     row: int
     hide_page: bool
+    sentence: str = ""
 
 
 def site_groups(index: SiteIndex, *, limit: int, seed: int) -> Iterator[Group]:
-    """Up to `limit` groups of a site: asked by heading, masked and visible, and by sentence."""
+    """Every question that somebody wrote as a heading, `_REPEATS` times, and up to `limit` groups made from the site: asked by
+    heading, masked and visible, and by sentence.
+    """
     random = np.random.default_rng(seed)
-    wanted = [*_by_heading(index, random), *by_sentence(index, random)]
-    for place in random.permutation(len(wanted))[:limit]:
-        yield _group(index, wanted[place], random)
+    written = [wanted for wanted in _written(index) for _ in range(_REPEATS)]
+    made = [*_by_heading(index, random), *by_sentence(index, random)]
+    for wanted in (*written, *(made[place] for place in random.permutation(len(made))[:limit])):
+        yield _group(index, wanted, random)
 
 
-def _by_heading(index: SiteIndex, random: np.random.Generator) -> Iterator[Wanted]:
+def _held(index: SiteIndex) -> dict[str, list[int]]:
+    """The rows of each section."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row, section in enumerate(index.site.section_of):
         rows[section].append(row)
+    return rows
+
+
+def is_question(heading: str) -> bool:
+    """Whether a heading is a question as somebody would ask it: it says what about, and ends as one."""
+    return heading.strip().endswith("?") and len(terms(clean_heading(heading))) >= 2
+
+
+def _written(index: SiteIndex) -> Iterator[Wanted]:
+    """Headings that are questions, each of one section: the questions nearest to those that people ask."""
+    headings = Counter(index.site.chunks[held[0]].heading for held in _held(index).values())
+    for held in _held(index).values():
+        first = index.site.chunks[held[0]]
+        length = sum(len(index.site.chunks[row].text) for row in held)
+        if is_question(first.heading) and headings[first.heading] == 1 and length >= _LEAST_ANSWER_CHARACTERS:
+            yield Wanted("written", clean_heading(first.heading), held[0], hide_page=True)
+
+
+def _by_heading(index: SiteIndex, random: np.random.Generator) -> Iterator[Wanted]:
+    rows = _held(index)
     headings = Counter(index.site.chunks[held[0]].heading for held in rows.values())
     for held in rows.values():
         first = index.site.chunks[held[0]]
@@ -71,8 +102,7 @@ def _by_heading(index: SiteIndex, random: np.random.Generator) -> Iterator[Wante
                 question = f"{heading_question(first.heading, '', random)} {first.title}".replace("?", "")
                 yield Wanted("same heading", question, held[0], hide_page=False)
             continue
-        repeats = 3 if first.heading.endswith("?") else 2
-        for _ in range(repeats):
+        for _ in range(2):
             question = heading_question(first.heading, first.title, random)
             masked = random.random() < 0.75
             yield Wanted("heading masked" if masked else "heading", question, int(random.choice(held[:2])), hide_page=masked)
@@ -83,10 +113,11 @@ def by_sentence(index: SiteIndex, random: np.random.Generator) -> Iterator[Wante
         told = [plain(piece.text[start:end]) for start, end in sentences(piece.text)]
         told = [said for said in told if is_prose(said)]
         if told and random.random() < _SENTENCE_SHARE:
-            question = sentence_question(str(told[int(random.integers(len(told)))]), random)
+            sentence = told[int(random.integers(len(told)))]
+            question = sentence_question(sentence, random)
             masked = random.random() < 0.35
             if len(terms(question)) >= 2:
-                yield Wanted("sentence masked" if masked else "sentence", question, row, hide_page=masked)
+                yield Wanted("sentence masked" if masked else "sentence", question, row, masked, sentence)
 
 
 def is_prose(said: str) -> bool:
@@ -117,6 +148,38 @@ def _hidden(rows: Sequence[int], wanted: Wanted, page: frozenset[int], random: n
     if random.random() < 0.5:
         return frozenset(rows)
     return page | frozenset(row for row in rows if random.random() < 0.3)
+
+
+def told_groups(index: SiteIndex, *, limit: int, seed: int) -> Iterator[Group]:
+    """Questions made from a sentence, each with that sentence and others of its section, every one under its headings: which
+    of them is to be quoted.
+    """
+    random = np.random.default_rng(seed)
+    made = [wanted for wanted in by_sentence(index, random) if not wanted.hide_page]
+    for place in random.permutation(len(made))[:limit]:
+        wanted = made[place]
+        piece = index.site.chunks[wanted.row]
+        told = [said for start, end in sentences(piece.text) if len(said := plain(piece.text[start:end])) > 25]
+        others = [said for said in dict.fromkeys(told) if said != wanted.sentence]
+        if others:
+            kept = [others[n] for n in random.permutation(len(others))[: PASSAGES - 1]]
+            yield _told(
+                "told", wanted.question, piece.headings(), [(wanted.sentence, True), *((said, False) for said in kept)], random
+            )
+
+
+def _told(
+    kind: str, question: str, header: str, told: Sequence[tuple[str, bool]], random: np.random.Generator, weight: float = 1.0
+) -> Group:
+    """A group of sentences in an order that says nothing."""
+    mixed = [told[place] for place in random.permutation(len(told))]
+    return Group(
+        kind,
+        question,
+        tuple(f"{header}\n{said}" if header else said for said, _ in mixed),
+        tuple(gold for _, gold in mixed),
+        weight,
+    )
 
 
 def shown(piece: Chunk, *, masked: bool, style: str = "full") -> str:
@@ -161,9 +224,22 @@ def clapnq_groups(data: Path, *, seed: int) -> Iterator[Group]:
             said = row["passages"][0]["text"]
             for sentence in row["selected_sentences"][0]:
                 said = said.replace(sentence, "")
+            title = row["passages"][0]["title"]
             if len(said) > 150 and random.random() < 0.7:
-                title = row["passages"][0]["title"]
                 yield Group("clapnq, sentences removed", row["question"], (f"{title}\n{said}",), (False,))
+            yield from _told_of_clapnq(row, random)
+
+
+def _told_of_clapnq(row: Mapping[str, Any], random: np.random.Generator) -> Iterator[Group]:
+    """The passage's sentences, of which people chose those that answer."""
+    given = row["passages"][0]
+    chosen = [sentence.strip() for sentence in row["selected_sentences"][0]]
+    told = [said for start, end in sentences(given["text"]) if len(said := given["text"][start:end].strip()) > 25]
+    marked = [(said, any(said in one or one in said for one in chosen)) for said in told]
+    right, wrong = ([one for one in marked if one[1] is gold] for gold in (True, False))
+    if right and wrong:
+        few = [wrong[place] for place in random.permutation(len(wrong))[: PASSAGES - len(right[:2])]]
+        yield _told("clapnq, told", row["question"], given["title"], [*right[:2], *few], random)
 
 
 def clapnq_is_for_training(identity: str) -> bool:
@@ -171,16 +247,20 @@ def clapnq_is_for_training(identity: str) -> bool:
     return sum(identity.encode()) % 2 == 0
 
 
-def halueval_groups(data: Path) -> Iterator[Group]:
+def halueval_groups(data: Path, *, seed: int) -> Iterator[Group]:
     """Questions with the text that answers them, the same text without its answer, and texts of other questions."""
+    random = np.random.default_rng(seed)
     rows = read_rows(data / "halueval_qa_sample.jsonl.gz")
     neighbours = LexicalNeighbours([row["knowledge"] for row in rows])
-    for row in rows:
+    for place, row in enumerate(rows):
         others = [o for o in neighbours.of(row["question"], 6) if rows[o]["knowledge"] != row["knowledge"]][:2]
         answer = row["right_answer"].strip(". ").lower()
         texts, gold = [row["knowledge"]], [True]
         kept = [row["knowledge"][a:b] for a, b in sentences(row["knowledge"])]
         without = [said for said in kept if answer not in said.lower()]
+        if without and len(without) < len(kept) <= PASSAGES and len(answer) > 3 and place % 2:
+            marked = [(said.strip(), said not in without) for said in kept]
+            yield _told("halueval, told", row["question"], "", marked, random, weight=0.5)
         if without and len(without) < len(kept):
             texts.append(" ".join(without))
             gold.append(False)

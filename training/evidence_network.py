@@ -12,6 +12,9 @@ from transformers import BertModel
 from training.encoder import source_folder
 from training.evidence_pieces import HEADS, Encoded
 
+# Added to what padding is worth before the softmax; small enough to be told in bfloat16.
+_HIDDEN = -10_000.0
+
 
 class EvidenceNetwork(torch.nn.Module):
     """`(rows, tokens)` word pieces to `(rows, 5)` raw scores in the order of HEADS."""
@@ -31,8 +34,33 @@ class EvidenceNetwork(torch.nn.Module):
         torch.nn.init.zeros_(self.heads.bias)
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
-        tokens = self.bert(input_ids=input_ids, token_type_ids=token_type_ids, attention_mask=mask).last_hidden_state
-        return self.heads(tokens[:, 0].to(self.heads.weight.dtype))
+        """What BertModel and the heads give, in a seventh less time: of the last layer only the first token is worked out."""
+        states = self.bert.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
+        hidden = None if mask is None else (1 - mask[:, None, None, :].to(states.dtype)) * _HIDDEN
+        *layers, last = self.bert.encoder.layer
+        for layer in layers:
+            states = self._layer(layer, states, states, hidden)
+        first = self._layer(last, states[:, :1], states, hidden)
+        return self.heads(first[:, 0].to(self.heads.weight.dtype))
+
+    def _layer(
+        self, layer: torch.nn.Module, asking: torch.Tensor, states: torch.Tensor, hidden: torch.Tensor | None
+    ) -> torch.Tensor:
+        """One transformer layer for the tokens `asking`, which attend to all of `states`."""
+        attention = layer.attention.self
+        scale = attention.attention_head_size**-0.5
+        weights = self._by_head(attention.query(asking) * scale) @ self._by_head(attention.key(states)).transpose(2, 3)
+        if hidden is not None:
+            weights = weights + hidden
+        seen = torch.softmax(weights, dim=-1) @ self._by_head(attention.value(states))
+        given = layer.attention.output
+        asking = given.LayerNorm(given.dense(seen.transpose(1, 2).flatten(2)) + asking)
+        grown = torch.nn.functional.gelu(layer.intermediate.dense(asking))
+        return layer.output.LayerNorm(layer.output.dense(grown) + asking)
+
+    def _by_head(self, states: torch.Tensor) -> torch.Tensor:
+        """`(rows, tokens, width)` to `(rows, heads, tokens, width of a head)`."""
+        return states.unflatten(2, (self.bert.config.num_attention_heads, -1)).transpose(1, 2)
 
 
 def padded(rows: Sequence[Encoded]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,35 +1,37 @@
-"""All that the evidence model learns from and is chosen by, built once: `build(data, cache)`."""
+"""All that the evidence model learns from, `build(data, cache, fold)`, and is chosen by, `build_dev(data, cache)`; built once."""
 
 import gzip
 import pickle
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from surefoot.adapters.onnx_encoder import OnnxEncoder
 from training.data import CachedEncoder, SiteIndex, load_site
-from training.evidence_groups import Group, clapnq_groups, halueval_groups, scifact_groups, site_groups
+from training.evidence_folds import DEV_SITES, site_path, training_sites
+from training.evidence_groups import Group, clapnq_groups, halueval_groups, scifact_groups, site_groups, told_groups
 from training.evidence_lists import RankedList, heading_questions, sentence_questions, site_lists
 from training.evidence_pairs import ClaimPair, abstract_pairs, edit_pairs, other_pairs, scifact_pairs
 from training.scifact import CHOOSING, fold_of, is_for_training, load_abstracts
 
-# Two sites choose when to stop and how to mix; they train nothing.
-DEV_SITES = ("metarank", "polar")
-GROUPS_OF_A_SITE = 1300
-SENTENCES_OF_A_SITE = 420
+# Over all sites that train, so that every run reads about as much.
+MADE_GROUPS = 7500
+TOLD_GROUPS = 1000
+EDITED_SENTENCES = 3600
 ABSTRACTS = 1800
 _DEV_QUESTIONS = 60
 _DEV_SENTENCES_OF_A_SITE = 60
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What trains and what chooses."""
+    """What trains one run."""
 
     groups: tuple[Group, ...]
     pairs: tuple[ClaimPair, ...]
-    dev_lists: tuple[RankedList, ...]
-    dev_pairs: tuple[ClaimPair, ...]
 
     def about(self) -> dict[str, dict[str, int]]:
         """How many there are of each kind."""
@@ -37,58 +39,70 @@ class TrainingSet:
             "groups": dict(Counter(group.kind for group in self.groups).most_common()),
             "passages": {"all": sum(len(group.passages) for group in self.groups)},
             "pairs": dict(Counter(f"{pair.source}: {' or '.join(pair.labels)}" for pair in self.pairs).most_common()),
-            "dev_lists": dict(Counter(one.kind for one in self.dev_lists)),
-            "dev_pairs": dict(Counter(pair.source for pair in self.dev_pairs)),
         }
 
 
-def training_sites(data: Path) -> list[Path]:
-    """The sites that train: neither those that choose nor the tenants with real questions, which judge."""
-    return [path for path in sorted((data / "train_docs").glob("*.sections.jsonl.gz")) if _name(path) not in DEV_SITES]
+@dataclass(frozen=True)
+class DevSet:
+    """What chooses in every run: lists of the dev sites, and claims of theirs and of the abstracts that choose."""
+
+    lists: tuple[RankedList, ...]
+    pairs: tuple[ClaimPair, ...]
 
 
-def _name(path: Path) -> str:
-    return path.name.split(".")[0]
-
-
-def build(data: Path, cache: Path, *, groups_of_a_site: int = GROUPS_OF_A_SITE) -> TrainingSet:
-    """The training set of a data folder; encoder vectors are kept in `cache`."""
+def build(data: Path, cache: Path, fold: int | None, *, made_groups: int = MADE_GROUPS) -> TrainingSet:
+    """The training set of one run, without the sites that `fold` holds out; encoder vectors are kept in `cache`."""
     encoder = CachedEncoder(OnnxEncoder(), cache)
     abstracts = load_abstracts(data)
     groups: list[Group] = []
     pairs: list[ClaimPair] = []
-    for place, path in enumerate(training_sites(data)):
-        groups += site_groups(SiteIndex(load_site(path, mask_faq=False), encoder), limit=groups_of_a_site, seed=place)
-        pairs += edit_pairs(path, limit=SENTENCES_OF_A_SITE, seed=place)
-        print(f"  {_name(path)}: {len(groups)} groups, {len(pairs)} pairs so far", flush=True)
-        encoder.save()
-    groups += [*clapnq_groups(data, seed=1), *halueval_groups(data), *scifact_groups(data, abstracts)]
-    labelled = [*scifact_pairs(data, abstracts)]
-    pairs += [pair for pair in labelled for _ in range(3) if is_for_training(pair.group)]
-    pairs += [*abstract_pairs(abstracts, limit=ABSTRACTS, seed=1), *other_pairs(data)]
-    dev_pairs = [pair for pair in labelled if fold_of(pair.group) == CHOOSING]
-    dev_lists: list[RankedList] = []
-    for place, name in enumerate(DEV_SITES):
-        path = data / "train_docs" / f"{name}.sections.jsonl.gz"
+    sites = training_sites(fold)
+    for seed, name in enumerate(sites):
+        path = site_path(data, name)
         index = SiteIndex(load_site(path, mask_faq=False), encoder)
-        asked = heading_questions(index, limit=_DEV_QUESTIONS, seed=place)
-        dev_lists += site_lists(index, asked, hide_page=True)
-        dev_lists += site_lists(index, sentence_questions(index, limit=_DEV_QUESTIONS // 2, seed=place), hide_page=False)
-        dev_pairs += edit_pairs(path, limit=_DEV_SENTENCES_OF_A_SITE, seed=place)
+        groups += site_groups(index, limit=made_groups // len(sites), seed=seed)
+        groups += told_groups(index, limit=TOLD_GROUPS // len(sites), seed=seed)
+        pairs += edit_pairs(path, limit=EDITED_SENTENCES // len(sites), seed=seed)
+        print(f"  {name}: {len(groups)} groups, {len(pairs)} pairs so far", flush=True)
+        encoder.save()
+    groups += [*clapnq_groups(data, seed=1), *halueval_groups(data, seed=1), *scifact_groups(data, abstracts)]
+    pairs += [pair for pair in scifact_pairs(data, abstracts) for _ in range(3) if is_for_training(pair.group)]
+    pairs += [*abstract_pairs(abstracts, limit=ABSTRACTS, seed=1), *other_pairs(data)]
+    return TrainingSet(tuple(groups), tuple(pairs))
+
+
+def build_dev(data: Path, cache: Path) -> DevSet:
+    """The dev set; encoder vectors are kept in `cache`."""
+    encoder = CachedEncoder(OnnxEncoder(), cache)
+    pairs = [pair for pair in scifact_pairs(data, load_abstracts(data)) if fold_of(pair.group) == CHOOSING]
+    lists: list[RankedList] = []
+    for seed, name in enumerate(DEV_SITES):
+        index = SiteIndex(load_site(site_path(data, name), mask_faq=False), encoder)
+        lists += site_lists(index, heading_questions(index, limit=_DEV_QUESTIONS, seed=seed), hide_page=True)
+        lists += site_lists(index, sentence_questions(index, limit=_DEV_QUESTIONS // 2, seed=seed), hide_page=False)
+        pairs += edit_pairs(site_path(data, name), limit=_DEV_SENTENCES_OF_A_SITE, seed=seed)
     encoder.save()
-    return TrainingSet(tuple(groups), tuple(pairs), tuple(dev_lists), tuple(dev_pairs))
+    return DevSet(tuple(lists), tuple(pairs))
 
 
-def built(data: Path, cache: Path, work: Path) -> TrainingSet:
-    """The set as it was built before in `work`, or built now and kept there, so that a resumed run goes on with the same."""
-    kept = work / "set.pickle.gz"
-    if kept.exists():
-        with gzip.open(kept, "rb") as file:
+def built(data: Path, cache: Path, work: Path, fold: int | None) -> TrainingSet:
+    """A run's set as it was built before in `work`, or built now and kept there, so that a resumed run goes on with the same."""
+    return _kept(work / "set.pickle.gz", TrainingSet, lambda: build(data, cache, fold))
+
+
+def dev_built(data: Path, cache: Path, work: Path) -> DevSet:
+    """The dev set, kept as `built` keeps a run's."""
+    return _kept(work / "dev.pickle.gz", DevSet, lambda: build_dev(data, cache))
+
+
+def _kept(path: Path, kind: type[_T], make: Callable[[], _T]) -> _T:
+    if path.exists():
+        with gzip.open(path, "rb") as file:
             found = pickle.load(file)
-        assert isinstance(found, TrainingSet)
+        assert isinstance(found, kind)
         return found
-    made = build(data, cache)
-    work.mkdir(parents=True, exist_ok=True)
-    with gzip.open(kept, "wb", compresslevel=1) as file:
+    made = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with gzip.open(path, "wb", compresslevel=1) as file:
         pickle.dump(made, file)
     return made
