@@ -25,7 +25,6 @@ from training.evidence_judging import AskedList, Claim, claim_use
 from training.evidence_lists import RankedList, ranked_list
 from training.evidence_pairs import edit_pairs
 from training.evidence_questions import heading_question, sentence_question
-from training.evidence_set import DEV_SITES, training_sites
 from training.scifact import CHOOSING, JUDGING, fold_of, is_for_training, sentences_of
 from training.support import Pair
 
@@ -151,14 +150,6 @@ def test_no_abstract_both_trains_and_judges() -> None:
         assert is_for_training(doc_id) != (fold_of(doc_id) in (JUDGING, CHOOSING))
 
 
-def test_tenants_and_dev_sites_never_train(tmp_path: Path) -> None:
-    (tmp_path / "train_docs").mkdir()
-    for name in ("train_docs/llm", "train_docs/polar", "train_docs/metarank", "segment_docs", "flagsmith_docs"):
-        (tmp_path / f"{name}.sections.jsonl.gz").touch()
-    assert [path.name.split(".")[0] for path in training_sites(tmp_path)] == ["llm"]
-    assert set(DEV_SITES) == {"polar", "metarank"}
-
-
 def test_each_half_of_clapnq_is_about_half() -> None:
     assert 0.4 < np.mean([clapnq_is_for_training(str(number)) for number in range(1000, 3000)]) < 0.6
 
@@ -265,9 +256,9 @@ def test_a_step_never_leaves_a_group_out() -> None:
 
     groups = tuple(Group("heading", f"q{n}", ("p" * n, "x"), (True, False)) for n in range(37))
     pairs = tuple(ClaimPair("edits", "s", f"c{n}", "e" * n, ("supported",)) for n in range(50))
-    steps = steps_of(TrainingSet(groups, pairs, (), ()), seed=4)
+    steps = steps_of(TrainingSet(groups, pairs), seed=4)
     assert sorted(group.question for step in steps for group in step.groups) == sorted(group.question for group in groups)
-    assert steps == steps_of(TrainingSet(groups, pairs, (), ()), seed=4)
+    assert steps == steps_of(TrainingSet(groups, pairs), seed=4)
 
 
 def test_loss_falls_as_the_gold_passage_and_the_right_label_rise() -> None:
