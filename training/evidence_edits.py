@@ -6,10 +6,11 @@ condition moved. Overlap, and the mere sight of a changed word, then say nothing
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from training.evidence_exchanges import exchanged
 from training.support import changed, retold
 
 CONTRADICTED, NOT_STATED = "contradicted", "not_stated"
@@ -85,12 +86,82 @@ _ROLES = re.compile(
     r"(?P<left>\b[\w-]{4,}) (?P<verb>before|after|instead of|rather than|replaces|inhibits|activates|induces|overrides) "
     r"(?P<right>[\w-]{4,})\b"
 )
+# What can be done, told from the side of the thing: `You can export invoices as files` and `Invoices can be exported as files`.
+_DONE = {
+    "add": "added", "change": "changed", "choose": "chosen", "configure": "configured", "create": "created", "define": "defined",
+    "delete": "deleted", "disable": "disabled", "edit": "edited", "enable": "enabled", "export": "exported", "filter": "filtered",
+    "find": "found",
+    "import": "imported", "install": "installed", "manage": "managed", "modify": "modified", "override": "overridden",
+    "pass": "passed",
+    "remove": "removed", "restrict": "restricted", "run": "run", "see": "seen", "select": "selected", "send": "sent",
+    "set": "set",
+    "specify": "specified", "store": "stored", "test": "tested", "track": "tracked", "update": "updated", "use": "used",
+    "view": "viewed", "customize": "customized", "deploy": "deployed", "access": "accessed", "retrieve": "retrieved",
+}  # fmt: skip
+_CAN_DO = re.compile(
+    rf"(?:^You|(?<=, )you|(?<=[Tt]hen )you|(?<=But )you) can (?P<verb>{'|'.join(_DONE)}) "
+    r"(?P<thing>(?!(?:it|them|this|that|up|which|what|how)\b)(?:[\w'-]+ ){0,4}?(?!(?:of|and|or|the|a|an|valid|your)\b)[\w'-]+)"
+    r"(?= (?:as|from|in|on|to|with|by|for|using|at|via|when|if|through|per|after|before|without|inside|outside|directly|that"
+    r"|which|where)\b|[.,;])"
+)
+_LETS = re.compile(
+    r"^(?P<thing>[A-Z`](?:(?! that | which )[^,.;]){2,50}?) (?:allows|lets|enables) you (?:to )?(?P<rest>[a-z].{10,})$"
+)
+_TO_DO = re.compile(r"^To (?P<aim>[^,]{5,80}), (?P<act>[a-z][^,]{10,})\.$")
+_BECAUSE = re.compile(r"^(?P<rest>[^,]{20,}?),? because (?P<reason>[^,]{10,120})\.$")
+# Amounts that are the same in another unit or spelling.
+_SAME_AMOUNTS = {
+    "24 hours": "one day",
+    "1 day": "24 hours",
+    "one day": "24 hours",
+    "7 days": "one week",
+    "one week": "7 days",
+    "14 days": "two weeks",
+    "two weeks": "14 days",
+    "60 minutes": "one hour",
+    "one hour": "60 minutes",
+    "1 hour": "60 minutes",
+    "60 seconds": "one minute",
+    "one minute": "60 seconds",
+    "1 minute": "60 seconds",
+    "12 months": "one year",
+    "one year": "12 months",
+    "1 year": "12 months",
+    "two years": "24 months",
+    "72 hours": "three days",
+    "48 hours": "two days",
+    "3 days": "72 hours",
+    "2 days": "48 hours",
+    "twice": "two times",
+    "once a day": "daily",
+    "once a month": "monthly",
+    "once a week": "weekly",
+    "half": "50%",
+}
+_AMOUNT = re.compile(rf"(?<![\w.,\u2013-])(?<!and )(?<!or )(?<!to )(?:{'|'.join(_SAME_AMOUNTS)})(?!\w|[.,]\d)")
+_SPELLED = (
+    (re.compile(r"(?<=\d) ?%"), " percent"),
+    (re.compile(r"(?<=\d)percent\b"), "%"),
+    (re.compile(r"(?<=\d) ?MB\b"), " megabytes"),
+    (re.compile(r"(?<=\d) ?GB\b"), " gigabytes"),
+    (re.compile(r"(?<=\d) ?KB\b"), " kilobytes"),
+    (re.compile(r"(?<![\d,])(\d{1,3}),(?=000\b)"), r"\1"),
+    (re.compile(r"(?<=\b\d) seconds\b"), " s"),
+    (re.compile(r"(?<=\d\d) seconds\b"), " s"),
+    (re.compile(r"(?<=\d) ms\b"), " milliseconds"),
+    (re.compile(r"(?<=\d) milliseconds\b"), " ms"),
+    (re.compile(r"(?<![\w-])(\d+)k\b"), r"\1,000"),
+)
 _CLIP = re.compile(r",? (?:which|such as|including|for example|e\.g\.|like|so that|thereby|in order to)\b[^.]{8,}(?=\.?$)")
 _AND = re.compile(r"\b(?!the\b)([\w-]{3,}) and (?!the\b|then\b|are\b|can\b|has\b|was\b)([\w-]{3,})(?=[,.;)]|$)")
 
 
-def falsified(sentence: str, names: Sequence[str], random: np.random.Generator) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """The sentence made untrue in every way that fits it: by kind, with the labels that are right for it."""
+def falsified(
+    sentence: str, names: Sequence[str], random: np.random.Generator, window: str = ""
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """The sentence made untrue in every way that fits it: by kind, with the labels that are right for it. With the window it
+    stands in also by what stands beside it there.
+    """
     found: dict[str, tuple[str, tuple[str, ...]]] = {
         kind: (edit, (CONTRADICTED, NOT_STATED) if kind == "name" else (CONTRADICTED,))
         for kind, edit in changed(sentence, names, random)
@@ -98,6 +169,9 @@ def falsified(sentence: str, names: Sequence[str], random: np.random.Generator) 
     for kind, edit in _more(sentence, random):
         labels = (CONTRADICTED, NOT_STATED) if kind in ("condition dropped", "roles") else (CONTRADICTED,)
         found.setdefault(kind, (edit, labels))
+    if window:
+        for kind, edit, is_sure in exchanged(sentence, window, random):
+            found[kind] = (edit, (CONTRADICTED,) if is_sure else (CONTRADICTED, NOT_STATED))
     return {kind: made for kind, made in found.items() if made[0] != sentence}
 
 
@@ -112,8 +186,11 @@ def _more(sentence: str, random: np.random.Generator) -> Iterator[tuple[str, str
     number = _DECIMAL.search(sentence)
     if number:
         value = float(number[0].replace(",", "."))
-        other = value * float(random.choice([0.5, 1.5, 2, 3, 10])) + (value == 0)
-        yield "number", sentence[: number.start()] + (f"{other:.1f}" if other % 1 else f"{other:.0f}") + sentence[number.end() :]
+        scaled = value * float(random.choice([0.5, 1.5, 2, 3, 10])) + (value == 0)
+        yield (
+            "number",
+            sentence[: number.start()] + (f"{scaled:.1f}" if scaled % 1 else f"{scaled:.0f}") + sentence[number.end() :],
+        )
     counted = _IN_WORDS.search(sentence)
     if counted:
         others = [word for word in _WORD_NUMBERS[1:] if word != counted[0]]
@@ -149,7 +226,7 @@ def kept(sentence: str, random: np.random.Generator) -> str:
     return told[0].upper() + told[1:] if told else sentence
 
 
-def _same(sentence: str, random: np.random.Generator) -> Mapping[str, "_Edit"]:
+def _same(sentence: str, random: np.random.Generator) -> dict[str, "_Edit"]:
     """The changes that fit the sentence and leave it true."""
     fitting: dict[str, _Edit] = {}
     present = [(word, other) for word, other in _SAME_WORDS if re.search(rf"\b{word}\b", sentence)]
@@ -165,20 +242,59 @@ def _same(sentence: str, random: np.random.Generator) -> Mapping[str, "_Edit"]:
         fitting["clip"] = _Edit(_CLIP, "")
     if _AND.search(sentence):
         fitting["and"] = _Edit(_AND, r"\2 and \1")
+    fitting |= _same_amounts(sentence) | _same_order(sentence, random)
     whole = _TRAILING.match(sentence)
     if whole and random.random() < 0.7:
         condition, rest = whole["condition"], whole["rest"]
-        told = f"{condition[0].upper()}{condition[1:]}, {rest[0].lower() if rest[1:2].islower() else rest[0]}{rest[1:]}."
+        told = f"{_upper(condition)}, {_lower(rest)}."
         fitting["moved"] = _Edit(re.compile(r"^.*$", re.DOTALL), lambda _: told)
     return fitting
+
+
+def _same_amounts(sentence: str) -> dict[str, "_Edit"]:
+    """The changes of how an amount is written that leave it the same."""
+    fitting: dict[str, _Edit] = {}
+    if _AMOUNT.search(sentence):
+        fitting["amount"] = _Edit(_AMOUNT, lambda found: _SAME_AMOUNTS[found[0]])
+    spelled = [(pattern, other) for pattern, other in _SPELLED if pattern.search(sentence)]
+    if spelled:
+        fitting["spelled"] = _Edit(*spelled[0])
+    return fitting
+
+
+def _same_order(sentence: str, random: np.random.Generator) -> dict[str, "_Edit"]:
+    """The changes of voice and order of clauses that leave the sentence true."""
+    fitting: dict[str, _Edit] = {}
+    if _CAN_DO.search(sentence):
+        fitting["voice"] = _Edit(_CAN_DO, lambda found: f"{found['thing']} can be {_DONE[found['verb']]}")
+    if _LETS.match(sentence) and random.random() < 0.7:
+        fitting["lets"] = _Edit(_LETS, lambda found: f"With {_lower(found['thing'] + ' ').rstrip()}, you can {found['rest']}")
+    if _TO_DO.match(sentence):
+        fitting["aim"] = _Edit(_TO_DO, lambda found: f"{_upper(found['act'])} to {found['aim']}.")
+    if _BECAUSE.match(sentence):
+        fitting["because"] = _Edit(_BECAUSE, lambda found: f"Because {found['reason']}, {_lower(found['rest'])}.")
+    return fitting
+
+
+def _upper(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:] if text[1:2].islower() and text.split()[0] in _SENTENCE_OPENERS else text
+
+
+_SENTENCE_OPENERS = frozenset(
+    ("The", "This", "These", "That", "Those", "It", "You", "We", "They", "A", "An", "If", "When", "There", "Your", "All", "Each")
+)
 
 
 class _Edit:
     """A pattern exchanged at its first place."""
 
-    def __init__(self, pattern: re.Pattern[str], other: "str | object") -> None:
+    def __init__(self, pattern: re.Pattern[str], other: str | Callable[[re.Match[str]], str]) -> None:
         self._pattern = pattern
         self._other = other
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub(self._other, text, count=1)  # type: ignore[call-overload, no-any-return]
+        return self._pattern.sub(self._other, text, count=1)

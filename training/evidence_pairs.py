@@ -12,13 +12,32 @@ from surefoot.domain.sentences import plain, sentences
 from training.data import CLAPNQ_FILE, read_rows
 from training.evidence_edits import CONTRADICTED, NOT_STATED, falsified, kept
 from training.evidence_groups import clapnq_is_for_training, is_prose
+from training.evidence_tables import Told, table_claims
+from training.evidence_worlds import world_claims
 from training.lexical_neighbours import LexicalNeighbours
 from training.scifact import Abstracts, is_for_training
 from training.support import NAME, begin, halueval
 
 SUPPORTED = "supported"
 LABELS = (SUPPORTED, CONTRADICTED, NOT_STATED)
+_LABELS_OF = {
+    "supported": (SUPPORTED,),
+    "contradicted": (CONTRADICTED,),
+    "not stated": (NOT_STATED,),
+    "untrue": (CONTRADICTED, NOT_STATED),
+}
 _EDITS_OF_A_SENTENCE = 2
+# A name is nearly always on the page already when a model puts it in the wrong place.
+_NAMES_OF_THE_PAGE = 0.7
+_NEIGHBOURS_TOLD = 0.3
+_TABLE_PAIRS_A_SENTENCE = 0.8
+_CELLS_OF_A_TABLE = 3
+_WORLDS_A_SENTENCE = 0.12
+_WEIGHT_OF_WORLDS = 0.7
+# Kinds that are in few sentences are tried first, so that they are seen often enough.
+_COMMON_KINDS = ("exchanged name", "exchanged identifier", "negation", "name", "exchanged role")
+# Telling these again could turn them back.
+_NOT_RETOLD = ("roles", "exchanged role")
 # Titles that state a finding: they have a verb.
 _FINDING = re.compile(
     r"\b(?:is|are|increases?|decreases?|reduces?|promotes?|inhibits?|induces?|regulates?|mediates?|predicts?|prevents?|improves?|"
@@ -44,37 +63,62 @@ class ClaimPair:
 
 
 def edit_pairs(path: Path, *, limit: int, seed: int) -> Iterator[ClaimPair]:
-    """Sentences of a documentation site told again or made untrue, beside the lines they come from; and beside others."""
+    """Sentences of a documentation site told again or made untrue, beside the lines they come from; and beside others; what its
+    tables state and do not; and claims about made-up worlds, in which only what belongs to what decides.
+    """
     site = path.name.split(".")[0]
     random = np.random.default_rng(seed)
-    texts = [[plain(row["text"][a:b]) for a, b in sentences(row["text"])] for row in read_rows(path)]
-    names = [name for told in texts for said in told for name in NAME.findall(said)[:2]]
+    rows = read_rows(path)
+    texts = [[plain(row["text"][a:b]) for a, b in sentences(row["text"])] for row in rows]
+    names = [[name for said in told for name in NAME.findall(said)[:2]] for told in texts]
+    every = [name for own in names for name in own]
     places = [(row, place) for row, told in enumerate(texts) for place, said in enumerate(told) if is_prose(said)]
     for at in random.permutation(len(places))[:limit]:
         row, place = places[at]
         told = texts[row]
         window = " ".join(told[max(0, place - 1) : place + 2])
-        yield from _of_sentence("edits", site, told[place], window, names, random)
+        own = names[row] if len(set(names[row])) > 2 and random.random() < _NAMES_OF_THE_PAGE else every
+        yield from _of_sentence("edits", site, told[place], window, own, random)
+        if place and is_prose(told[place - 1]) and random.random() < _NEIGHBOURS_TOLD:
+            yield ClaimPair("edits", site, kept(told[place - 1], random), window, (SUPPORTED,))
         apart = [other for other in range(len(told)) if abs(other - place) > 2 and len(told[other]) > 40]
         other_row = (row + 1) % len(texts) if random.random() < 0.4 else int(random.integers(len(texts)))
         elsewhere = " ".join(told[apart[0] : apart[0] + 3]) if apart else " ".join(texts[other_row][:3])
         if elsewhere and told[place] not in elsewhere:
             yield ClaimPair("edits", site, kept(told[place], random), elsewhere, (NOT_STATED,))
+    fillers = [texts[row][place] for row, place in places[:: max(1, len(places) // 200)]]
+    yield from _of_tables(site, [row["text"] for row in rows if "|" in row["text"]], limit, random)
+    for _ in range(int(limit * _WORLDS_A_SENTENCE)):
+        for told_one in world_claims(every, fillers, random):
+            yield ClaimPair("worlds", site, told_one.claim, told_one.window, _LABELS_OF[told_one.kind], _WEIGHT_OF_WORLDS)
+
+
+def _of_tables(site: str, texts: Sequence[str], limit: int, random: np.random.Generator) -> Iterator[ClaimPair]:
+    """Claims about cells of the tables of a site, at most half as many pairs as `limit`."""
+    made: list[Told] = []
+    for place in random.permutation(len(texts)):
+        if len(made) >= limit * _TABLE_PAIRS_A_SENTENCE:
+            break
+        made += table_claims(texts[place], random, most=_CELLS_OF_A_TABLE)
+    for one in made:
+        yield ClaimPair("tables", site, one.claim, one.window, _LABELS_OF[one.kind])
 
 
 def _of_sentence(
     source: str, group: str, sentence: str, window: str, names: Sequence[str], random: np.random.Generator
 ) -> Iterator[ClaimPair]:
     """The sentence kept twice and made untrue twice, told differently each time."""
-    wrong = falsified(sentence, names, random)
+    wrong = falsified(sentence, names, random, window)
     yield ClaimPair(source, group, kept(sentence, random), window, (SUPPORTED,))
     if not wrong:
         return
     yield ClaimPair(source, group, kept(sentence, random) if random.random() < 0.8 else sentence, window, (SUPPORTED,))
-    kinds = list(wrong)
-    for kind in [kinds[place] for place in random.permutation(len(kinds))[:_EDITS_OF_A_SENTENCE]]:
+    kinds = sorted(wrong, key=lambda kind: random.random() + 0.4 * (kind in _COMMON_KINDS))
+    for kind in kinds[:_EDITS_OF_A_SENTENCE]:
         edit, labels = wrong[kind]
-        yield ClaimPair(source, group, kept(edit, random) if random.random() < 0.5 and kind != "roles" else edit, window, labels)
+        yield ClaimPair(
+            source, group, kept(edit, random) if random.random() < 0.5 and kind not in _NOT_RETOLD else edit, window, labels
+        )
 
 
 def scifact_pairs(data: Path, abstracts: Abstracts, *, repeats: int = 1) -> Iterator[ClaimPair]:
