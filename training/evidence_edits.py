@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from training.evidence_exchanges import exchanged
-from training.support import changed, retold
+from training.support import changed, retold, reworded
 
 CONTRADICTED, NOT_STATED = "contradicted", "not_stated"
 _OPPOSITE_WORDS = """
@@ -42,10 +42,10 @@ _SAME_WORDS = (
     ("disable", "turn off"), ("disabled", "turned off"), ("allows", "permits"), ("allowed", "permitted"), ("prevents", "stops"),
     ("remove", "delete"), ("removed", "deleted"), ("create", "make"), ("created", "made"), ("begins", "starts"),
     ("required", "mandatory"), ("mandatory", "required"), ("optional", "not required"), ("must", "has to"), ("cannot", "can not"),
-    ("can", "is able to"), ("automatically", "on its own"), ("all", "every one of the"), ("always", "every time"),
+    ("automatically", "on its own"), ("all", "every one of the"), ("always", "every time"),
     ("includes", "contains"), ("contains", "includes"), ("fails", "does not succeed"), ("private", "not public"),
     ("same", "identical"), ("different", "not the same"), ("without", "with no"), ("maximum", "upper limit"),
-    ("minimum", "lower limit"), ("before", "prior to"), ("after", "once finished with"), ("via", "through"), ("about", "roughly"),
+    ("minimum", "lower limit"), ("before", "prior to"), ("after", "once finished with"), ("via", "through"),
     ("inhibits", "suppresses"), ("promotes", "furthers"), ("induces", "brings about"), ("improves", "betters"),
     ("enhances", "strengthens"), ("impairs", "weakens"), ("associated with", "linked to"), ("because", "since"),
     ("provides", "offers"), ("specify", "state"), ("configure", "set up"), ("retrieve", "fetch"), ("multiple", "several"),
@@ -74,6 +74,8 @@ _CONTRACTIONS = {
     "cannot": "can't",
     "was not": "wasn't",
 }
+_ABLE = re.compile(r"\b([Yy]ou|[Ww]e|[Tt]hey|[Uu]sers|[Aa]dmins|[Cc]ustomers) can\b(?! not)")
+_ROUGHLY = re.compile(r"\babout(?= \d)")
 _CONDITION = re.compile(
     r"^(?P<condition>(?:If|When|Unless|Only if|For [A-Z]?[\w-]+ (?:plans|users|customers|accounts))[^,]{5,120}), "
     r"(?P<rest>.{25,})$"
@@ -218,10 +220,14 @@ def _other_date(date: str, random: np.random.Generator) -> str:
     return str(random.choice([other for other in (_DAYS if date in _DAYS else _MONTHS) if other != date]))
 
 
-def kept(sentence: str, random: np.random.Generator) -> str:
-    """The sentence told another way that says the same: two or three changes out of those that fit."""
-    told = retold(sentence, random) if random.random() < 0.6 else sentence
-    for _, edit in sorted(_same(told, random).items(), key=lambda _: random.random())[: int(random.integers(1, 4))]:
+def kept(sentence: str, random: np.random.Generator, *, whole: bool = False) -> str:
+    """The sentence told another way that says the same: two or three changes out of those that fit. A `whole` one loses no
+    part, so that what has been made untrue in it stays.
+    """
+    retell = reworded if whole else retold
+    told = retell(sentence, random) if random.random() < 0.6 else sentence
+    fitting = {name: edit for name, edit in _same(told, random).items() if not (whole and name == "clip")}
+    for _, edit in sorted(fitting.items(), key=lambda _: random.random())[: int(random.integers(1, 4))]:
         told = edit(told)
     return told[0].upper() + told[1:] if told else sentence
 
@@ -236,6 +242,10 @@ def _same(sentence: str, random: np.random.Generator) -> dict[str, "_Edit"]:
         fitting["number"] = _Edit(_SMALL, lambda found: _WORD_NUMBERS[int(found[0])])
     elif _IN_WORDS.search(sentence):
         fitting["number"] = _Edit(_IN_WORDS, lambda found: str(_WORD_NUMBERS.index(found[0])))
+    if _ABLE.search(sentence):
+        fitting["able"] = _Edit(_ABLE, r"\1 are able to")
+    if _ROUGHLY.search(sentence):
+        fitting["roughly"] = _Edit(_ROUGHLY, "roughly")
     if _DENIAL.search(sentence):
         fitting["denial"] = _Edit(_DENIAL, lambda found: _CONTRACTIONS.get(found[0], found[0]))
     if _CLIP.search(sentence):

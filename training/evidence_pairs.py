@@ -1,6 +1,7 @@
 """Claims beside a window of evidence, each with the labels that are right for it: what support learns from."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,9 @@ _LABELS_OF = {
 _EDITS_OF_A_SENTENCE = 2
 # A name is nearly always on the page already when a model puts it in the wrong place.
 _NAMES_OF_THE_PAGE = 0.7
+# What is written small as well on a site is only the first word of something, no name.
+_COMMON = re.compile(r"(?<![\w./-])[a-z]+\b")
+_LEAST_COMMON = 3
 _NEIGHBOURS_TOLD = 0.3
 _TABLE_PAIRS_A_SENTENCE = 0.8
 _CELLS_OF_A_TABLE = 3
@@ -71,6 +75,8 @@ def edit_pairs(path: Path, *, limit: int, seed: int) -> Iterator[ClaimPair]:
     rows = read_rows(path)
     texts = [[plain(row["text"][a:b]) for a, b in sentences(row["text"])] for row in rows]
     names = [[name for said in told for name in NAME.findall(said)[:2]] for told in texts]
+    common = Counter(word for told in texts for said in told for word in _COMMON.findall(said))
+    names = [[name for name in own if common[name.lower()] < _LEAST_COMMON] for own in names]
     every = [name for own in names for name in own]
     places = [(row, place) for row, told in enumerate(texts) for place, said in enumerate(told) if is_prose(said)]
     for at in random.permutation(len(places))[:limit]:
@@ -117,7 +123,11 @@ def _of_sentence(
     for kind in kinds[:_EDITS_OF_A_SENTENCE]:
         edit, labels = wrong[kind]
         yield ClaimPair(
-            source, group, kept(edit, random) if random.random() < 0.5 and kind not in _NOT_RETOLD else edit, window, labels
+            source,
+            group,
+            kept(edit, random, whole=True) if random.random() < 0.5 and kind not in _NOT_RETOLD else edit,
+            window,
+            labels,
         )
 
 

@@ -56,6 +56,7 @@ def test_two_things_of_one_sentence_change_places() -> None:
         "We write exports for Fastline and Postwell every night.",
         "The difference between Fastline exports and those of Postwell is small.",
         "You can send letters with Fastline, Postwell and others.",
+        "The nightly run writes exports for Fastline as well as Postwell.",
     ],
 )
 def test_things_that_could_change_places_without_harm_stay(sentence: str) -> None:
@@ -141,3 +142,10 @@ def test_every_amount_of_a_made_up_world_is_claimed_of_its_owner_and_of_another(
 )
 def test_voice_order_and_amounts_are_told_another_way(sentence: str, expected: str) -> None:
     assert expected in {kept(sentence, seeded(seed)) for seed in range(60)}
+
+
+def test_an_untrue_sentence_told_again_keeps_what_makes_it_untrue() -> None:
+    edit = "Every invoice of the year is kept (for 9 years), including those that were sent by Postwell."
+    told = {kept(edit, seeded(seed), whole=True) for seed in range(40)}
+    assert all("Postwell" in one and re.search(r"9|nine", one) for one in told)
+    assert not all("Postwell" in kept(edit, seeded(seed)) for seed in range(40))
