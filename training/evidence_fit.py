@@ -110,7 +110,6 @@ class _Reader:
     def __init__(self) -> None:
         self.network = EvidenceNetwork()
         self.network.bert.to(torch.bfloat16)
-        self.network.bert.embeddings.word_embeddings.weight.requires_grad_(False)
         self.network.train()
         self.pairs = PairReader(TRAINED_TOKENS)
 
@@ -145,13 +144,12 @@ class Training:
         self._readers = [_Reader() for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads)
         self.network = EvidenceNetwork()
-        # Rare words keep the meaning they came with, and the optimiser has half as much to carry.
-        self.network.bert.embeddings.word_embeddings.weight.requires_grad_(False)
         body = [value for value in self.network.bert.parameters() if value.requires_grad]
         self._optimiser = torch.optim.AdamW(
             [{"params": body, "full": BODY_RATE}, {"params": self.network.heads.parameters(), "full": HEAD_RATE}],
             lr=BODY_RATE,
             weight_decay=0.01,
+            fused=True,
         )
         self._step, self._best = 0, -1.0
         self._kept = work / "checkpoint.pt"
@@ -186,10 +184,9 @@ class Training:
             group["lr"] = group["full"] * share
         parts = [Step(step.groups[n :: self._threads], step.pairs[n :: self._threads]) for n in range(self._threads)]
         losses = list(self._pool.map(_read, self._readers, parts))
-        ours = [value for value in self.network.parameters() if value.requires_grad]
-        theirs = [[value for value in one.network.parameters() if value.requires_grad] for one in self._readers]
-        for own, others in zip(ours, zip(*theirs, strict=True), strict=True):
-            own.grad = torch.stack([other.grad.float() for other in others]).mean(dim=0)
+        ours = self.network.trained()
+        for own, *others in zip(ours, *(one.network.trained() for one in self._readers), strict=True):
+            own.grad = sum(other.grad.float() for other in others) / len(others)
         torch.nn.utils.clip_grad_norm_(ours, LARGEST_GRADIENT)
         self._optimiser.step()
         self._hand_out()
@@ -200,7 +197,7 @@ class Training:
         """The readers' networks are the one that is trained, in bfloat16."""
         with torch.no_grad():
             for one in self._readers:
-                for own, theirs in zip(self.network.parameters(), one.network.parameters(), strict=True):
+                for own, theirs in zip(self.network.trained(), one.network.trained(), strict=True):
                     theirs.copy_(own)
                 one.network.zero_grad()
 

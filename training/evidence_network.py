@@ -29,9 +29,15 @@ class EvidenceNetwork(torch.nn.Module):
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
         )
+        # Rare words keep the meaning they came with, and the optimiser has half as much to carry.
+        self.bert.embeddings.word_embeddings.weight.requires_grad_(False)
         self.heads = torch.nn.Linear(self.bert.config.hidden_size, len(HEADS))
         torch.nn.init.normal_(self.heads.weight, std=0.02)
         torch.nn.init.zeros_(self.heads.bias)
+
+    def trained(self) -> list[torch.nn.Parameter]:
+        """The weights that training changes, in one order."""
+        return [value for value in self.parameters() if value.requires_grad]
 
     def forward(self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """What BertModel and the heads give, in a seventh less time: of the last layer only the first token is worked out."""

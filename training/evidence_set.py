@@ -17,7 +17,7 @@ from training.evidence_pairs import ClaimPair, abstract_pairs, edit_pairs, other
 from training.scifact import CHOOSING, fold_of, is_for_training, load_abstracts
 
 # Over all sites that train, so that every run reads about as much.
-MADE_GROUPS = 7500
+MADE_GROUPS = 5500
 TOLD_GROUPS = 1000
 EDITED_SENTENCES = 3600
 ABSTRACTS = 1800
