@@ -79,6 +79,22 @@ class SupportRule:
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteRule:
+    """How sentences are chosen to be quoted. Each is judged as a passage of its own, under its passage's headings. A sentence is
+    worth (1 - weight) * features + weight * logistic(relevance / temperature); a passage's log-odds to be the source gain
+    `source_weight` * the relevance of its best sentence. At most `top` sentences are read: of the passages whose log-odds are
+    behind the likeliest by `source_margin` at most, those whose features are behind their passage's best by `margin` at most.
+    """
+
+    weight: float
+    temperature: float = 1.0
+    source_weight: float = 0.0
+    top: int = 8
+    margin: float = 1.0
+    source_margin: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceRules:
     """What a model is asked for, and how its word is weighed. A use that is None stays with the features: the model was not
     found to be better at it.
@@ -87,6 +103,7 @@ class EvidenceRules:
     rerank: RerankRule = RerankRule()
     answers: AnswersRule | None = None
     support: SupportRule | None = None
+    quotes: QuoteRule | None = None
 
     @property
     def reads_passages(self) -> bool:
@@ -96,7 +113,7 @@ class EvidenceRules:
     @property
     def is_useful(self) -> bool:
         """Whether anything is made of any of its judgements."""
-        return self.reads_passages or self.support is not None
+        return self.reads_passages or self.support is not None or self.quotes is not None
 
 
 class EvidenceModel(Protocol):

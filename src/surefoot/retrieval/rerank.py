@@ -1,14 +1,13 @@
 """The order of passages after a model has read the best of them beside the question: its word mixed with the fused score."""
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 from time import perf_counter
 
 from surefoot.domain.answers import Passage
 from surefoot.domain.documents import ChunkId
 from surefoot.ports import EvidenceModel, PassageJudgement, RerankRule
+from surefoot.retrieval.judgements import KeptJudgements
 from surefoot.retrieval.search import Retrieved
 
 
@@ -31,15 +30,16 @@ class Reranker:
 
     It is given what a viewer's own search found, and reads nothing else. Judgements are kept by question and chunk: a chunk's
     id is made of its tenant, its document and all of its text, so that no other tenant, and no later text, comes upon them; who
-    asks for a chunk has just been given it by a search that keeps to their rights. At most `cache_size` are kept.
+    asks for a chunk has just been given it by a search that keeps to their rights. At most `cache_size` are kept, or as many as
+    `kept` has room for, which may be others' too.
     """
 
-    def __init__(self, model: EvidenceModel, *, rule: RerankRule, cache_size: int = 4096) -> None:
+    def __init__(
+        self, model: EvidenceModel, *, rule: RerankRule, cache_size: int = 4096, kept: KeptJudgements | None = None
+    ) -> None:
         self._model = model
         self._rule = rule
-        self._cache_size = cache_size
-        self._kept: OrderedDict[tuple[str, str, ChunkId], PassageJudgement] = OrderedDict()
-        self._lock = Lock()
+        self._kept = kept or KeptJudgements(model, size=cache_size)
 
     @property
     def rule(self) -> RerankRule:
@@ -77,25 +77,18 @@ class Reranker:
 
     def _judged(self, question: str, passages: Sequence[Passage]) -> Mapping[ChunkId, PassageJudgement]:
         """The judgement of each passage; only those that are not kept are read."""
-        fingerprint = self._model.fingerprint
-        keys = {passage.chunk.chunk_id: (fingerprint, question, passage.chunk.chunk_id) for passage in passages}
-        with self._lock:
-            found = {chunk: self._kept[key] for chunk, key in keys.items() if key in self._kept}
-            for chunk in found:
-                self._kept.move_to_end(keys[chunk])
-        unread = [passage.chunk for passage in passages if passage.chunk.chunk_id not in found]
-        if unread:
-            judgements = self._model.passages(question, [chunk.encoder_text() for chunk in unread])
-            fresh = {chunk.chunk_id: judgement for chunk, judgement in zip(unread, judgements, strict=True)}
-            found |= fresh
-            with self._lock:
-                self._kept |= {keys[chunk]: judgement for chunk, judgement in fresh.items()}
-                while len(self._kept) > self._cache_size:
-                    self._kept.popitem(last=False)
-        return found
+        judged = self._kept.of(question, {passage.chunk.chunk_id: passage.chunk.encoder_text() for passage in passages})
+        return {passage.chunk.chunk_id: judged[passage.chunk.chunk_id] for passage in passages}
 
 
-def reranker_of(model: EvidenceModel | None, *, weight: float | None, top: int | None, cache_size: int) -> Reranker | None:
+def reranker_of(
+    model: EvidenceModel | None,
+    *,
+    weight: float | None,
+    top: int | None,
+    cache_size: int,
+    kept: KeptJudgements | None = None,
+) -> Reranker | None:
     """The model's reranker, by its own rule where no other is given; None without a model, and when nothing is made of what it
     says of passages.
     """
@@ -105,7 +98,7 @@ def reranker_of(model: EvidenceModel | None, *, weight: float | None, top: int |
     rule = replace(own, weight=own.weight if weight is None else weight, top=own.top if top is None else top)
     if rule.weight == 0 and model.rules.answers is None:
         return None
-    return Reranker(model, rule=rule, cache_size=cache_size)
+    return Reranker(model, rule=rule, cache_size=cache_size, kept=kept)
 
 
 def in_fused_order(retrieved: Retrieved) -> Retrieved:
