@@ -1,5 +1,5 @@
-"""Fits what is made of the evidence model's scores, on dev sites and dev abstracts only: temperatures, the mixture with the fused
-score, and the logistics that join its word with the features'.
+"""Fits what is made of the evidence model's word on passages, on dev sites and dev abstracts only: temperatures, the mixture with
+the fused score, and the logistics that join its word with the features'.
 """
 
 from collections.abc import Mapping, Sequence
@@ -7,16 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from sklearn.metrics import balanced_accuracy_score
 
 from surefoot.assistant.scorecard import log_odds
 from surefoot.retrieval.rerank import is_settled, mixed
 from training.answerability import ANSWERABLE, CLAPNQ, IN_SCOPE, IN_SCOPE_KEPT, WEIGHTS
-from training.evidence_judging import AskedList, Claim
+from training.evidence_judging import AskedList
 from training.evidence_lists import RankedList
-from training.evidence_pairs import LABELS, ClaimPair
 from training.evidence_scores import RawScores
 from training.fitting import Labels, Table
 
@@ -89,12 +86,12 @@ def _choice_temperature(lists: Sequence[RankedList], scores: RawScores, top: int
             rows.append((scores.of(one.pairs[:top])[:, 0], gold))
 
     def loss(temperature: float) -> float:
-        return float(np.mean([_surprise(logit / temperature, gold) for logit, gold in rows]))
+        return float(np.mean([surprise(logit / temperature, gold) for logit, gold in rows]))
 
     return float(minimize_scalar(loss, bounds=(0.2, 10.0), method="bounded").x)
 
 
-def _surprise(logit: Table, gold: Labels) -> float:
+def surprise(logit: Table, gold: Labels) -> float:
     return float(np.logaddexp.reduce(logit) - np.logaddexp.reduce(logit[gold]))
 
 
@@ -250,61 +247,9 @@ def fit_source(asked: Sequence[AskedList], scores: RawScores, temperature: float
     ]
 
     def loss(point: Table) -> float:
-        return float(sum(_surprise(table @ point, gold) for table, gold in rows)) + 0.5 * float(point @ point)
+        return float(sum(surprise(table @ point, gold) for table, gold in rows)) + 0.5 * float(point @ point)
 
     point = minimize(loss, np.array([1.0, 0.1, 0.1]), method="L-BFGS-B", bounds=[(0.0, None)] * 3).x
     logit, gold = np.concatenate([table @ point for table, _ in rows]), np.concatenate([gold for _, gold in rows])
     slope = fit_line_of(logit[:, None], gold, ("logit",), (1,), np.ones(len(gold)))
     return Line(SOURCE_NAMES, slope.bias, tuple(float(weight * slope.weights[0]) for weight in point))
-
-
-# Support
-
-VETOES = tuple(step / 20 for step in range(1, 11))
-
-
-def support_temperature(pairs: Sequence[ClaimPair], scores: RawScores) -> float:
-    """The temperature at which the three labels' chances are truest on dev pairs."""
-    logit = scores.of([(pair.claim, pair.evidence) for pair in pairs])[:, 2:]
-    right = np.array([[label in pair.labels for label in LABELS] for pair in pairs])
-
-    def loss(temperature: float) -> float:
-        return float(np.mean([_surprise(row / temperature, gold) for row, gold in zip(logit, right, strict=True)]))
-
-    return float(minimize_scalar(loss, bounds=(0.2, 10.0), method="bounded").x)
-
-
-def most_supported(claims: Sequence[Claim], scores: RawScores, temperature: float) -> NDArray[np.float64]:
-    """`(claims,)`: the chance that the window which speaks most for the claim supports it."""
-    found = []
-    for one in claims:
-        logit = scores.of([(one.claim, window) for window in one.windows])[:, 2:] / temperature
-        found.append(float(np.exp(logit - np.logaddexp.reduce(logit, axis=1, keepdims=True))[:, 0].max()))
-    return np.array(found, dtype=float)
-
-
-def with_veto(features: Table, most: Table, least: float, cut: float) -> Table:
-    """The features' score, and the model's where that vetoes a claim that the features take to be supported."""
-    return np.where((features >= cut) & (most < least), most, features)
-
-
-def fit_veto(claims: Sequence[Claim], most: Table, cut: float) -> float:
-    """The `least` of best mean balanced accuracy over the sources, among those at which no source loses; 0 when there is none."""
-    sources = np.array([one.source for one in claims])
-    labels = np.array([one.supported for one in claims])
-    features = np.array([one.features for one in claims])
-
-    def accuracies(least: float) -> dict[str, float]:
-        told = with_veto(features, most, least, cut) >= cut
-        return {str(name): balanced_accuracy_score(labels[sources == name], told[sources == name]) for name in set(sources)}
-
-    alone = accuracies(0.0)
-    tried = {float(least): accuracies(float(least)) for least in VETOES}
-    kept = [least for least, found in tried.items() if all(found[name] >= alone[name] - 1e-9 for name in alone)]
-    return max(kept, key=lambda least: sum(tried[least].values()), default=0.0)
-
-
-def best_cut(chance: Table, labels: Labels, weights: Table) -> float:
-    grid = np.linspace(0.1, 0.9, 81)
-    gains = [balanced_accuracy_score(labels, chance >= cut, sample_weight=weights) for cut in grid]
-    return round(float(grid[int(np.argmax(gains))]), 2)

@@ -1,4 +1,4 @@
-"""What the evidence model learns from is right, what judges it never trained it, and it is judged by the product's formulas."""
+"""What the evidence model learns from is right."""
 
 import gzip
 import json
@@ -10,29 +10,13 @@ import pytest
 from training.data import SiteIndex, load_site
 from training.evidence_edits import CONTRADICTED, falsified, kept
 from training.evidence_groups import Group, Wanted, _group, clapnq_is_for_training, is_prose, shown, site_groups
-from training.evidence_heads import (
-    AnswerLines,
-    Line,
-    Mixture,
-    answer_table,
-    fit_line_of,
-    fit_veto,
-    most_supported,
-    source_table,
-    with_veto,
-)
-from training.evidence_judging import AskedList, Claim, claim_use
-from training.evidence_lists import RankedList, ranked_list
 from training.evidence_pairs import edit_pairs
 from training.evidence_questions import heading_question, sentence_question
 from training.scifact import CHOOSING, JUDGING, fold_of, is_for_training, sentences_of
 from training.support import Pair
 
 from surefoot.adapters.memory.encoder import HashingEncoder
-from surefoot.assistant.answerability import Judgement
-from surefoot.assistant.evidence_weighing import is_vetoed, with_judgements
 from surefoot.assistant.evidence_windows import evidence_windows
-from surefoot.ports import AnswersPart, AnswersRule, PassageJudgement, SourcePart, SupportJudgement, SupportRule
 from tests.unit.test_training import SECTIONS
 
 SENTENCES = (
@@ -171,83 +155,6 @@ def test_windows_part_sentences_that_extraction_glued_together() -> None:
     assert windows == ("They fell in the north. Prices rise here now. Nobody knew.",)
 
 
-def ranking(index: SiteIndex) -> RankedList:
-    from training.data import Asked
-
-    return ranked_list(index, Asked("export invoices as csv", ("/invoices#0",)), "present")
-
-
-def test_a_mixture_without_weight_or_with_a_clear_lead_keeps_the_order(index: SiteIndex) -> None:
-    one = ranking(index)
-    against = -np.arange(len(one.texts), dtype=float)[::-1]
-    assert Mixture(1.0, 0.0, 8, 9.0).ndcg(one, against) == one.ndcg()
-    assert Mixture(1.0, 1.0, 8, 0.0).ndcg(one, against) == one.ndcg()
-    assert Mixture(1.0, 1.0, 8, 9.0).ndcg(one, -against[::-1] * 0 + np.arange(len(one.texts))) < one.ndcg()
-
-
-class Said:
-    """Scores that are told, for pairs that are asked for."""
-
-    def __init__(self, told: dict[str, tuple[float, ...]]) -> None:
-        self._told = told
-
-    def of(self, pairs: object) -> np.ndarray:
-        return np.array([self._told[second] for _, second in pairs], dtype=float).reshape(-1, 5)  # type: ignore[attr-defined]
-
-
-def test_answers_are_joined_here_as_the_product_joins_them() -> None:
-    told = {"a": (2.0, 1.5, 0, 0, 0), "b": (-1.0, -2.0, 0, 0, 0), "c": (0.5, 0.2, 0, 0, 0)}
-    mixture, temperature = Mixture(2.0, 0.1, 2, 0.5), 1.5
-    one = AskedList("s", "present", "q", ("a", "b", "c"), (0.9, 0.8, 0.1), (0.4, -0.3, 0.2), (True, False, False), 0.7, 0.8)
-    line = Line(("features", "best", "best_two"), -0.2, (0.9, 0.3, 0.1))
-    source = Line(("features", "relevance", "answers"), -0.1, (0.8, 0.5, 0.2))
-    lines = AnswerLines(temperature, line, line, source, 0.4, 0.3)
-    part = AnswersPart(**line.record())
-    rule = AnswersRule(part, part, 0.4, 0.3, SourcePart(**source.record()))
-    judged = [
-        PassageJudgement(told[text][0] / mixture.temperature, 1 / (1 + np.exp(-told[text][1] / temperature))) for text in "ab"
-    ]
-    sources = tuple(1 / (1 + np.exp(-np.array(one.sources))))
-    theirs = with_judgements(Judgement(0.7, 0.8, (0, 2, 1), sources), [*judged, None], rule)
-    table = answer_table([one], np.array([0.7]), Said(told), temperature, mixture)  # type: ignore[arg-type]
-    assert lines.answerable.probability(table)[0] == pytest.approx(theirs.answerable, abs=1e-4)
-    ours = source_table(one, Said(told), temperature, mixture)  # type: ignore[arg-type]
-    assert source.probability(ours) == pytest.approx(theirs.sources, abs=1e-4)
-
-
-@pytest.mark.parametrize("least", [0.1, 0.4, 0.9])
-def test_a_claim_is_vetoed_here_as_the_product_vetoes_it(least: float) -> None:
-    told = {"w1": (0, 0, 1.0, 0.4, 0.2), "w2": (0, 0, -2.0, 2.0, 0.0)}
-    temperature = 1.3
-    claim = Claim("edits", "kept", "judging", "said", ("w1", "w2"), True, 0.6)
-    most = most_supported([claim], Said(told), temperature)  # type: ignore[arg-type]
-    windows = []
-    for name in ("w1", "w2"):
-        chance = np.exp(np.array(told[name][2:]) / temperature)
-        windows.append(SupportJudgement(*(float(part) for part in chance / chance.sum())))
-    assert most[0] == pytest.approx(max(window.supported for window in windows))
-    ours = with_veto(np.array([0.6]), most, least, 0.5)[0] < 0.5
-    assert ours == is_vetoed(windows, SupportRule(least=least))
-
-
-def test_a_veto_is_fitted_that_costs_no_source_anything() -> None:
-    def claims(source: str, supported: bool, n: int) -> list[Claim]:
-        return [Claim(source, "k", "choosing", f"{source}{supported}{number}", ("w",), supported, 0.8) for number in range(n)]
-
-    every = [*claims("a", True, 10), *claims("a", False, 10), *claims("b", True, 10), *claims("b", False, 10)]
-    most = np.array([0.9] * 10 + [0.12] * 10 + [0.23] * 10 + [0.33] * 10)
-    assert fit_veto(every, most, 0.5) in (0.15, 0.2), "from .25 on, source b loses what is supported"
-    assert fit_veto(every[20:], np.array([0.01] * 10 + [0.9] * 10), 0.5) == 0.0, "a model that knows nothing has no veto"
-
-
-def test_a_line_never_learns_a_forbidden_sign() -> None:
-    table = seeded().normal(size=(300, 2))
-    labels = table[:, 0] - table[:, 1] > 0
-    line = fit_line_of(table, labels, ("a", "b"), (1, 1), np.ones(300))
-    assert line.weights[0] > 0
-    assert line.weights[1] == 0.0
-
-
 def test_a_step_never_leaves_a_group_out() -> None:
     pytest.importorskip("torch")
     from training.evidence_fit import steps_of
@@ -272,16 +179,3 @@ def test_loss_falls_as_the_gold_passage_and_the_right_label_rise() -> None:
     assert group_loss(good, [group]) < group_loss(flat, [group]) < group_loss(-good, [group])
     right, wrong = torch.tensor([[0, 0, -3.0, 3.0, 0]]), torch.tensor([[0, 0, 3.0, 0, 0]])
     assert pair_loss(right, [either]) < pair_loss(wrong, [either])
-
-
-def test_what_chooses_and_what_judges_never_trained() -> None:
-    pairs = [
-        Pair(source, f"{source}-{number}", "claim", ("evidence",), supported=True)
-        for source in ("scifact", "begin", "halueval")
-        for number in range(200)
-    ]
-    uses = {use: [pair for pair in pairs if claim_use(pair) == use] for use in ("training", "choosing", "judging")}
-    assert all(uses.values())
-    assert not any(pair.held_out for pair in uses["training"])
-    assert all(pair.held_out for pair in uses["judging"])
-    assert all(is_for_training(pair.group) == (claim_use(pair) == "training") for pair in pairs if pair.source == "scifact")
