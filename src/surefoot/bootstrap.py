@@ -27,6 +27,7 @@ from surefoot.assistant.gate import Gate
 from surefoot.assistant.groundedness import Support
 from surefoot.assistant.handover import Handovers
 from surefoot.assistant.live_samples import LiveSamples
+from surefoot.assistant.sentence_scores import sentence_reader_of
 from surefoot.assistant.standing import Standing
 from surefoot.core.clock import Clock, SystemClock
 from surefoot.core.errors import InvalidSettings, StoreUnavailable
@@ -61,6 +62,7 @@ from surefoot.ports import (
     Store,
 )
 from surefoot.retrieval.ingest import Ingest
+from surefoot.retrieval.judgements import KeptJudgements
 from surefoot.retrieval.options import freshness_rule, ingest_options, search_options
 from surefoot.retrieval.rerank import Reranker, reranker_of
 from surefoot.retrieval.search import Searcher
@@ -196,10 +198,10 @@ def assemble(
     searcher = Searcher(store, adapters.index, encoder, clock, search_options(settings))
     budgets = Budgets(store, clock, policy)
     router = Router(adapters.models, budgets)
-    reranker = reranker_of(
-        evidence, weight=settings.rerank_weight, top=settings.rerank_top, cache_size=settings.judgement_cache_size
-    )
     gate = Gate(Support(encoder, evidence=evidence))
+    kept = KeptJudgements(evidence, size=settings.judgement_cache_size) if evidence else None
+    reranker = reranker_of(kept, weight=settings.rerank_weight, top=settings.rerank_top)
+    extractive = Extractive(searcher, answerer, gate, reranker, sentence_reader_of(kept))
     conversations = Conversations(store, clock)
     standing = Standing(store, clock, freshness_rule(settings))
     registry = load_registry(settings.action_schemas_dir)
@@ -210,7 +212,7 @@ def assemble(
     samples = LiveSamples(store, clock, tenants=settings.keep_live_samples, keep_days=settings.live_samples_days)
     climber = Climber(router, load_prompts(settings.prompts_dir), gate, standing) if policy.catalog else None
     proposals = Proposals(acting, registry, Offers(registry, encoder))
-    parts = _ask_parts(settings, clock, adapters, policy, Extractive(searcher, answerer, gate, reranker), conversations)
+    parts = _ask_parts(settings, clock, adapters, policy, extractive, conversations)
     parts = replace(parts, red_gates=verdicts.red_gate_names, level=partial(_metered, budgets, observer))
     ask = Ask(replace(parts, climber=climber, proposals=proposals, observer=observer, samples=samples))
     return Surefoot(
@@ -253,7 +255,6 @@ def _ask_parts(
     extractive: Extractive,
     conversations: Conversations,
 ) -> AskParts:
-    evidence = adapters.evidence
     return AskParts(
         extractive=extractive,
         store=adapters.store,
@@ -262,7 +263,7 @@ def _ask_parts(
         cache=AnswerCache(settings.answer_cache_size),
         policy=policy,
         policy_fingerprint=digest(repr(policy)),
-        evidence_fingerprint=lambda: evidence.fingerprint if evidence else "",
+        evidence_fingerprint=lambda: adapters.evidence.fingerprint if adapters.evidence else "",
         freshness=freshness_rule(settings),
     )
 

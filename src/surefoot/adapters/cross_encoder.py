@@ -13,7 +13,7 @@ from surefoot.adapters.hub_models import opened
 from surefoot.adapters.model_folder import readable
 from surefoot.adapters.sentence_transformers_encoder import weights_hash
 from surefoot.core.errors import MissingDependency, MissingModel
-from surefoot.ports import EvidenceRules, PassageJudgement, RerankRule, SupportJudgement
+from surefoot.ports import EvidenceRules, PassageJudgement, QuoteRule, RerankRule, SupportJudgement
 
 if TYPE_CHECKING:
     from sentence_transformers import CrossEncoder
@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 LONGEST_TEXT_CHARACTERS = 100_000
 # Relevance here is a probability like the fused score, so that the two count alike until somebody measures it.
 RERANK = RerankRule(weight=0.5, top=10, early_exit_margin=1.0)
+# A sentence is a short passage to it: its word counts as much as the features', over about the same range.
+QUOTES = QuoteRule(weight=0.5, temperature=0.25, source_weight=1.0, top=6, margin=0.5, source_margin=1.0)
 
 
 class CrossEncoderModel:
     """An EvidenceModel on torch, opened at first use. `model` is a folder or a name on the Hugging Face hub.
 
-    It reranks and no more: nobody has measured how its word on answers and claims would join the feature scores. A model of
-    other than one output cannot even do that and is refused with MissingModel. Raises MissingDependency when the package is not
-    installed. With `offline` nothing is fetched: a model that is neither a folder nor in the local cache raises MissingModel
-    at first use. `threads` above 0 sets torch's threads for the process.
+    It orders passages and sentences and no more: nobody has measured how its word on answers and claims would join the feature
+    scores. A model of other than one output cannot even do that and is refused with MissingModel. Raises MissingDependency when
+    the package is not installed. With `offline` nothing is fetched: a model that is neither a folder nor in the local cache
+    raises MissingModel at first use. `threads` above 0 sets torch's threads for the process.
     """
 
     def __init__(self, model: str, *, threads: int = 0, offline: bool = False) -> None:
@@ -54,8 +56,8 @@ class CrossEncoderModel:
 
     @property
     def rules(self) -> EvidenceRules:
-        """Reranking alone."""
-        return EvidenceRules(rerank=RERANK)
+        """The order of passages, and of the sentences to quote."""
+        return EvidenceRules(rerank=RERANK, quotes=QUOTES)
 
     def passages(self, question: str, passages: Sequence[str]) -> list[PassageJudgement]:
         """One judgement a passage: the logistic of the model's score, as relevance and as answer."""

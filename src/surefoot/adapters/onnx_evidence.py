@@ -32,6 +32,7 @@ from surefoot.ports import (
     AnswersRule,
     EvidenceRules,
     PassageJudgement,
+    QuoteRule,
     RerankRule,
     SourcePart,
     SupportJudgement,
@@ -75,6 +76,8 @@ class _HeadsThatShip(_Table):
     relevance: _Head
     answers: _Head
     support: _Head
+    # Models from before sentences were chosen by their scores do not name it.
+    quotes: _Head = _Head(ships=False)
 
 
 class _TokenizerFile(_Table):
@@ -123,12 +126,22 @@ class _Support(_Table):
     least: float = Field(gt=0, le=0.5)
 
 
+class _Quotes(_Table):
+    weight: _Share
+    temperature: _Above
+    source_weight: float = Field(ge=0, allow_inf_nan=False)
+    top: int = Field(ge=2, le=100)
+    margin: float = Field(ge=0, allow_inf_nan=False)
+    source_margin: float = Field(ge=0, allow_inf_nan=False)
+
+
 class _Weights(_Table):
     """`heads.json`: how judgements join the feature scores."""
 
     format: Literal[1]
     answers: _Answers | None = None
     support: _Support | None = None
+    quotes: _Quotes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,20 +218,25 @@ class OnnxEvidenceModel:
     def _rules(self, manifest: _Manifest) -> EvidenceRules:
         ships, rerank = manifest.heads, manifest.rerank
         rule = RerankRule(rerank.weight if ships.relevance.ships else 0.0, rerank.top, rerank.early_exit_margin)
-        if not (ships.answers.ships or ships.support.ships):
+        if not (ships.answers.ships or ships.support.ships or ships.quotes.ships):
             return EvidenceRules(rule)
         path = self._folder / HEADS_FILE
         try:
             weights = _Weights.model_validate_json(verified(path, manifest.files.get(HEADS_FILE), _MAKE))
         except ValidationError as error:
             raise unreadable(path, _said(error), _MAKE) from error
-        for name, head, part in (("answers", ships.answers, weights.answers), ("support", ships.support, weights.support)):
+        for name, head, part in (
+            ("answers", ships.answers, weights.answers),
+            ("support", ships.support, weights.support),
+            ("quotes", ships.quotes, weights.quotes),
+        ):
             if head.ships and part is None:
                 raise unreadable(path, f"it has no {name!r}, which ships", _MAKE)
         return EvidenceRules(
             rule,
             _answers_rule(weights.answers) if weights.answers and ships.answers.ships else None,
             SupportRule(**weights.support.model_dump()) if weights.support and ships.support.ships else None,
+            QuoteRule(**weights.quotes.model_dump()) if weights.quotes and ships.quotes.ships else None,
         )
 
     def _open(self) -> _Opened:

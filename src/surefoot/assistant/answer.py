@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from surefoot.assistant.answerability import AnswerabilityModel, Evidence, Judge, Judgement, gather, shipped_model
 from surefoot.assistant.conflicts import Disagreement, disagreements
 from surefoot.assistant.evidence_weighing import with_judgements
-from surefoot.assistant.extract import Quote, best_unit, quotes
+from surefoot.assistant.extract import Quote, Worths, best_unit, quotes
 from surefoot.assistant.questions import Question, analyse_question
 from surefoot.assistant.refusals import conflicting, insufficient, no_evidence, out_of_scope, stale
+from surefoot.assistant.sentence_scores import SentenceReader
 from surefoot.assistant.units import ChunkReader
 from surefoot.domain.answers import Answer, Citation, Claim, Passage, Refusal, cite
 from surefoot.domain.documents import DocumentId
@@ -32,6 +33,14 @@ class _Weighed:
 
     def passage(self, place: int) -> Passage:
         return self.evidence.retrieved.passages[place]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An outcome, and for an answer what it was quoted from."""
+
+    outcome: Answer | Refusal
+    weighed: _Weighed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +86,33 @@ class Answerer:
 
     def answer(self, question: str, locale: str, retrieved: Retrieved) -> Answer | Refusal:
         """The answer that these passages support, else the refusal. Equal input gives equal output."""
+        return self.told(question, locale, retrieved).outcome
+
+    def told(self, question: str, locale: str, retrieved: Retrieved) -> Told:
+        """The same outcome, with what an answer was quoted from."""
         asked = analyse_question(question, locale)
         fresh = self._weigh(asked, retrieved)
         suffices = self._suffices(fresh)
         outdated = self._outdated(asked, retrieved, suffices=suffices) if retrieved.stale else None
         if outdated is not None:
-            return outdated
-        return self._settle(fresh) if suffices else self._refuse(fresh)
+            return Told(outdated)
+        return self._settle(fresh) if suffices else Told(self._refuse(fresh))
+
+    def quoted_anew(self, told: Told, reader: SentenceReader) -> Answer | None:
+        """The same answer in the sentences that the reader's model finds best; None when those are the ones it has.
+
+        A passage is not moved to the front when another document says something else than it: whether to answer at all in spite
+        of that was settled for the passage that was first, and for it alone.
+        """
+        weighed = told.weighed
+        choice = reader.choose(weighed.evidence, weighed.judgement) if weighed is not None else None
+        if weighed is None or choice is None:
+            return None
+        judgement = choice.judgement
+        if judgement.order[0] != weighed.judgement.order[0] and disagreements(weighed.evidence, judgement):
+            judgement = weighed.judgement
+        answer = self._quoted(replace(weighed, judgement=judgement), choice.worths)
+        return None if answer == told.outcome else answer
 
     def _outdated(self, question: Question, retrieved: Retrieved, *, suffices: bool) -> Refusal | None:
         """The refusal when, all passages weighed together, a stale one is the source and no fresh one comes near it.
@@ -125,15 +154,18 @@ class Answerer:
             and bool(quotes(weighed.evidence, judgement))
         )
 
-    def _settle(self, weighed: _Weighed) -> Answer | Refusal:
+    def _settle(self, weighed: _Weighed) -> Told:
         """The answer, unless sources of equal trust contradict each other; a source trusted more is followed."""
         for found in disagreements(weighed.evidence, weighed.judgement):
             first, second = (weighed.passage(side.place).chunk.trust.rank for side in (found.first, found.second))
             if first == second:
-                return conflicting(found.about, self._sides(weighed, found), weighed.judgement.confidence)
+                return Told(conflicting(found.about, self._sides(weighed, found), weighed.judgement.confidence))
             kept, dropped = (found.first, found.second) if first > second else (found.second, found.first)
             weighed = replace(weighed, judgement=weighed.judgement.preferring(kept.place, over=dropped.place))
-        cited = quotes(weighed.evidence, weighed.judgement)
+        return Told(self._quoted(weighed), weighed)
+
+    def _quoted(self, weighed: _Weighed, worths: Worths | None = None) -> Answer:
+        cited = quotes(weighed.evidence, weighed.judgement, worths)
         return Answer(
             claims=tuple(self._claim(weighed, quote) for quote in cited),
             confidence=round(weighed.judgement.confidence, 4),

@@ -1,7 +1,7 @@
 """Which runs of text to quote: the units that answer, with the list they open or the sentence they lean on."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from surefoot.assistant.answerability import Evidence, Judgement, ScoredUnit
@@ -41,12 +41,25 @@ class Quote:
     end: int
 
 
-def quotes(evidence: Evidence, judgement: Judgement) -> tuple[Quote, ...]:
-    """One to MOST_QUOTES quotes, best source first and in reading order within it; none when nothing can be quoted."""
+# How well each unit that may be quoted answers, by its passage's number and its start there.
+Worths = Mapping[tuple[int, int], float]
+
+
+def worths_by_features(evidence: Evidence) -> Worths:
+    """The worth of every unit that may be quoted."""
+    return {(scored.place, scored.unit.start): worth(evidence.question, scored) for scored in evidence.units}
+
+
+def quotes(evidence: Evidence, judgement: Judgement, worths: Worths | None = None) -> tuple[Quote, ...]:
+    """One to MOST_QUOTES quotes, best source first and in reading order within it; none when nothing can be quoted.
+
+    Units are chosen by `worths`, or by their features where none are given.
+    """
+    worths = worths_by_features(evidence) if worths is None else worths
     chosen: list[Quote] = []
     for place in _sources(judgement):
         room = MOST_QUOTES - len(chosen) if not chosen else 1
-        chosen.extend(_from_passage(evidence, place, room))
+        chosen.extend(_from_passage(evidence, worths, place, room))
         if len(chosen) >= MOST_QUOTES:
             break
     kept: list[Quote] = []
@@ -73,18 +86,18 @@ def worth(question: Question, scored: ScoredUnit) -> float:
     return 0.5 * scored.lexical + 0.5 * meaning + _FORM.get(question.kind, _OTHER_FORM) * has_form(question, scored.unit) + direct
 
 
-def _from_passage(evidence: Evidence, place: int, room: int) -> list[Quote]:
+def _from_passage(evidence: Evidence, worths: Worths, place: int, room: int) -> list[Quote]:
     """Up to `room` quotes of one passage, in reading order, overlapping and touching ones joined."""
     candidates = [scored for scored in evidence.units if scored.place == place]
     if not candidates:
         return []
-    candidates.sort(key=lambda scored: (-worth(evidence.question, scored), scored.unit.start))
-    best = worth(evidence.question, candidates[0])
+    candidates.sort(key=lambda scored: (-worths[place, scored.unit.start], scored.unit.start))
+    best = worths[place, candidates[0].unit.start]
     analysed = evidence.analysed[place]
     text = evidence.retrieved.passages[place].chunk.text
     runs: list[tuple[int, int]] = []
     for scored in candidates:
-        if runs and worth(evidence.question, scored) < _SECOND_UNIT_SHARE * best:
+        if runs and worths[place, scored.unit.start] < _SECOND_UNIT_SHARE * best:
             break
         runs = _joined([*runs, _run_around(analysed.units, analysed.units.index(scored.unit), text)], text)
         if len(runs) >= room or sum(end - start for start, end in runs) > LONGEST_QUOTE_CHARACTERS:

@@ -85,7 +85,12 @@ def _evidence(surefoot: Surefoot) -> str:
         return f"none; evidence_model is {surefoot.settings.evidence_model!r}, features judge alone"
     model.passages("Is the evidence model in working order?", ["It is."])
     rules = model.rules
-    uses = {"order": surefoot.reranker is not None, "refusals": rules.answers is not None, "support": rules.support is not None}
+    uses = {
+        "order": surefoot.reranker is not None,
+        "refusals": rules.answers is not None,
+        "support": rules.support is not None,
+        "quotes": rules.quotes is not None,
+    }
     return f"{model.fingerprint}, used for {', '.join(name for name, is_used in uses.items() if is_used) or 'nothing'}"
 
 

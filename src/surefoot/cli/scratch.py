@@ -95,6 +95,7 @@ def evidence_facts(surefoot: Surefoot) -> dict[str, object]:
         "rerank": asdict(reranker.rule) if reranker else None,
         "judges_answers": model.rules.answers is not None,
         "judges_support": model.rules.support is not None,
+        "chooses_quotes": model.rules.quotes is not None,
     }
 
 

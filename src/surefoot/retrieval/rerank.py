@@ -81,24 +81,18 @@ class Reranker:
         return {passage.chunk.chunk_id: judged[passage.chunk.chunk_id] for passage in passages}
 
 
-def reranker_of(
-    model: EvidenceModel | None,
-    *,
-    weight: float | None,
-    top: int | None,
-    cache_size: int,
-    kept: KeptJudgements | None = None,
-) -> Reranker | None:
-    """The model's reranker, by its own rule where no other is given; None without a model, and when nothing is made of what it
-    says of passages.
+def reranker_of(kept: KeptJudgements | None, *, weight: float | None, top: int | None) -> Reranker | None:
+    """The reranker of the model whose judgements are kept, by its own rule where no other is given; None without a model, and
+    when nothing is made of what it says of passages.
     """
-    if model is None:
+    if kept is None:
         return None
-    own = model.rules.rerank
+    rules = kept.model.rules
+    own = rules.rerank
     rule = replace(own, weight=own.weight if weight is None else weight, top=own.top if top is None else top)
-    if rule.weight == 0 and model.rules.answers is None:
+    if rule.weight == 0 and rules.answers is None:
         return None
-    return Reranker(model, rule=rule, cache_size=cache_size, kept=kept)
+    return Reranker(kept.model, rule=rule, kept=kept)
 
 
 def in_fused_order(retrieved: Retrieved) -> Retrieved:

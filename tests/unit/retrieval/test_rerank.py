@@ -12,6 +12,7 @@ from surefoot.domain.documents import Chunk
 from surefoot.domain.identity import EVERYONE, TenantId, Viewer
 from surefoot.ports import EvidenceRules, PassageJudgement, RerankRule
 from surefoot.retrieval.freshness import FreshnessRule
+from surefoot.retrieval.judgements import KeptJudgements
 from surefoot.retrieval.rerank import Reranker, in_fused_order, is_settled, mixed, reranker_of
 from surefoot.retrieval.search import Retrieved, SearchOptions
 from tests.unit.assistant.passages import Text, chunk_of, retrieved
@@ -208,16 +209,20 @@ def test_of_two_passages_alike_the_fresher_stays_first() -> None:
     assert [passage.chunk.uri for passage in after.passages] == ["new.md", "old.md"]
 
 
+def kept(model: WordOverlapEvidence) -> KeptJudgements:
+    return KeptJudgements(model, size=10)
+
+
 def test_the_settings_come_before_the_model_s_own_rule() -> None:
     model = WordOverlapEvidence()
-    given = reranker_of(model, weight=0.25, top=3, cache_size=10)
+    given = reranker_of(kept(model), weight=0.25, top=3)
     assert given is not None and given.rule == replace(EVERY_USE.rerank, weight=0.25, top=3)
-    own = reranker_of(model, weight=None, top=None, cache_size=10)
+    own = reranker_of(kept(model), weight=None, top=None)
     assert own is not None and own.rule == EVERY_USE.rerank
 
 
 def test_nothing_is_read_when_nothing_is_made_of_it() -> None:
     silent = WordOverlapEvidence(replace(EVERY_USE, answers=None))
-    assert reranker_of(silent, weight=0.0, top=None, cache_size=10) is None
-    assert reranker_of(None, weight=None, top=None, cache_size=10) is None
-    assert reranker_of(WordOverlapEvidence(), weight=0.0, top=None, cache_size=10) is not None
+    assert reranker_of(kept(silent), weight=0.0, top=None) is None
+    assert reranker_of(None, weight=None, top=None) is None
+    assert reranker_of(kept(WordOverlapEvidence()), weight=0.0, top=None) is not None
