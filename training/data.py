@@ -312,37 +312,42 @@ def clapnq_evidence(data: Path, encoder: Encoder) -> Iterator[tuple[Asked, str, 
     index = bm25_index([f"{given['title']}\n{given['text']}" for _, given in passages])
     for number, (row, given) in enumerate(passages):
         gold = (f"nq-{number}",) if row["answerable"] else ()
-        piece = Chunk(
-            chunk_id=ChunkId(f"nq-{number}"),
-            document_id=DocumentId(f"nq-{number}"),
-            uri=f"nq-{number}",
-            ordinal=0,
-            start=0,
-            end=len(given["text"]),
-            text=given["text"],
-            title=given["title"],
-            heading="",
-            path=(),
-            anchor=f"nq-{number}",
-            page_number=None,
-            token_count=len(given["text"]) // 4,
-            locale="en",
-            trust=TrustTier.OFFICIAL,
-            updated_at=None,
-            valid_until=None,
-        )
-        query = encoder.encode_query(row["question"])
         lexical = float(bm25_scores(index, row["question"], len(passages))[number])
-        dense = float(encoder.encode([piece.encoder_text()])[0] @ query)
-        retrieved = Retrieved(
-            passages=(Passage(piece, 1.0, lexical or None, dense),),
-            stale=(),
-            query_vector=query,
-            access=NOBODY,
-            state=EMPTY_CORPUS,
-            dense_rank={piece.chunk_id: 1},
-            lexical_rank={piece.chunk_id: 1} if lexical else {},
-            dense_scores=(dense,),
-            lexical_scores=(lexical,) if lexical else (),
-        )
+        retrieved = passage_alone(f"nq-{number}", given["title"], given["text"], row["question"], lexical, encoder)
         yield Asked(row["question"], gold, is_pseudo=True), "present" if row["answerable"] else "removed", retrieved
+
+
+def passage_alone(identity: str, title: str, text: str, question: str, lexical: float, encoder: Encoder) -> Retrieved:
+    """What a search would give that found this one passage, uncut, and gave it the BM25 score `lexical`."""
+    piece = Chunk(
+        chunk_id=ChunkId(identity),
+        document_id=DocumentId(identity),
+        uri=identity,
+        ordinal=0,
+        start=0,
+        end=len(text),
+        text=text,
+        title=title,
+        heading="",
+        path=(),
+        anchor=identity,
+        page_number=None,
+        token_count=len(text) // 4,
+        locale="en",
+        trust=TrustTier.OFFICIAL,
+        updated_at=None,
+        valid_until=None,
+    )
+    query = encoder.encode_query(question)
+    dense = float(encoder.encode([piece.encoder_text()])[0] @ query)
+    return Retrieved(
+        passages=(Passage(piece, 1.0, lexical or None, dense),),
+        stale=(),
+        query_vector=query,
+        access=NOBODY,
+        state=EMPTY_CORPUS,
+        dense_rank={piece.chunk_id: 1},
+        lexical_rank={piece.chunk_id: 1} if lexical else {},
+        dense_scores=(dense,),
+        lexical_scores=(lexical,) if lexical else (),
+    )

@@ -23,12 +23,11 @@ class Chosen:
     worths: Worths
 
 
-def candidates(evidence: Evidence, judgement: Judgement, rule: QuoteRule) -> tuple[ScoredUnit, ...]:
+def candidates(evidence: Evidence, judgement: Judgement, worths: Worths, rule: QuoteRule) -> tuple[ScoredUnit, ...]:
     """The units that are worth reading, `rule.top` at most; none when there is nothing to choose between.
 
     The best unit of every passage that comes near the likeliest is among them first, then the others by their passage.
     """
-    worths = worths_by_features(evidence)
     near = _near(judgement, rule.source_margin)
     of_place: dict[int, list[ScoredUnit]] = {place: [] for place in near}
     for unit in evidence.units:
@@ -52,8 +51,8 @@ def _near(judgement: Judgement, margin: float) -> list[int]:
     return [place for place in judgement.order if log_odds(judgement.sources[place]) >= least]
 
 
-def chosen(evidence: Evidence, judgement: Judgement, relevance: Relevance, rule: QuoteRule) -> Chosen:
-    """The judgement and the units' worths with the model's word on the units that it read, by passage number and start.
+def chosen(judgement: Judgement, worths: Worths, relevance: Relevance, rule: QuoteRule) -> Chosen:
+    """The judgement and the features' worths with the model's word on the units that it read, by passage number and start.
 
     A unit that was not read counts as the least relevant of those read of its passage, else of all. A passage none of whose
     units was read keeps its log-odds; the others' change against those of the passage that was likeliest.
@@ -64,12 +63,11 @@ def chosen(evidence: Evidence, judgement: Judgement, relevance: Relevance, rule:
         least_of[place] = min(least_of.get(place, found), found)
         best_of[place] = max(best_of.get(place, found), found)
     least = min(relevance.values())
-    worths = {
-        (place, start): (1 - rule.weight) * own
-        + rule.weight * logistic(relevance.get((place, start), least_of.get(place, least)) / rule.temperature)
-        for (place, start), own in worths_by_features(evidence).items()
+    mixed = {
+        key: (1 - rule.weight) * own + rule.weight * logistic(relevance.get(key, least_of.get(key[0], least)) / rule.temperature)
+        for key, own in worths.items()
     }
-    return Chosen(_ordered(judgement, best_of, rule.source_weight), worths)
+    return Chosen(_ordered(judgement, best_of, rule.source_weight), mixed)
 
 
 def _ordered(judgement: Judgement, best_of: Mapping[int, float], weight: float) -> Judgement:
@@ -101,19 +99,19 @@ class SentenceReader:
 
     def choose(self, evidence: Evidence, judgement: Judgement) -> Chosen | None:
         """What to quote from; None, and nothing read, when there is nothing to choose between."""
-        units = candidates(evidence, judgement, self._rule)
+        worths = worths_by_features(evidence)
+        units = candidates(evidence, judgement, worths, self._rule)
         if not units:
             return None
         texts = {_id(evidence, unit): sentence_text(evidence, unit) for unit in units}
         judged = self._kept.of(evidence.question.text, texts)
         relevance = {_key(unit): judged[_id(evidence, unit)].relevance for unit in units}
-        return chosen(evidence, judgement, relevance, self._rule)
+        return chosen(judgement, worths, relevance, self._rule)
 
 
 def sentence_text(evidence: Evidence, unit: ScoredUnit) -> str:
-    """The sentence as the model reads it: under the headings of its passage."""
-    chunk = evidence.retrieved.passages[unit.place].chunk
-    return replace(chunk, text=chunk.text[unit.unit.start : unit.unit.end]).encoder_text()
+    """The sentence as the model reads it: its words without Markdown, under the headings of its passage."""
+    return replace(evidence.retrieved.passages[unit.place].chunk, text=unit.unit.plain).encoder_text()
 
 
 def _key(unit: ScoredUnit) -> tuple[int, int]:
