@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from training.evidence_exchanges import exchanged
-from training.support import changed, retold, reworded
+from training.sentence_edits import changed, retold, reworded
 
 CONTRADICTED, NOT_STATED = "contradicted", "not_stated"
 _OPPOSITE_WORDS = """

@@ -1,6 +1,5 @@
 """Questions with a handful of passages each, of which one or none is the answer: what ranking and answerability learn from."""
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from training.data import CLAPNQ_FILE, SiteIndex, read_rows
 from training.evidence_questions import clean_heading, heading_question, sentence_question
 from training.lexical_neighbours import LexicalNeighbours
 from training.scifact import Abstracts, is_for_training
+from training.sentence_edits import is_prose
 
 PASSAGES = 6
 # A neighbour this like the gold passage may answer as well as it does.
@@ -118,12 +118,6 @@ def by_sentence(index: SiteIndex, random: np.random.Generator) -> Iterator[Wante
             masked = random.random() < 0.35
             if len(terms(question)) >= 2:
                 yield Wanted("sentence masked" if masked else "sentence", question, row, masked, sentence)
-
-
-def is_prose(said: str) -> bool:
-    """Whether a sentence is told in words, not code, tables or parameters."""
-    words = re.findall(r"[A-Za-z']{2,}", said)
-    return 40 <= len(said) <= 320 and len(words) >= 7 and not re.search(r"[{}<>|=]|--|\[\w+\]", said) and said[0].isalnum()
 
 
 def _group(index: SiteIndex, wanted: Wanted, random: np.random.Generator) -> Group:

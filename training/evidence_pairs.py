@@ -17,7 +17,8 @@ from training.evidence_tables import Told, table_claims
 from training.evidence_worlds import world_claims
 from training.lexical_neighbours import LexicalNeighbours
 from training.scifact import Abstracts, is_for_training
-from training.support import NAME, begin, halueval
+from training.sentence_edits import NAME
+from training.support import begin, halueval
 
 SUPPORTED = "supported"
 LABELS = (SUPPORTED, CONTRADICTED, NOT_STATED)

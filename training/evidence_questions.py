@@ -7,7 +7,7 @@ import numpy as np
 
 from surefoot.domain.lexicon import terms
 from training.data import as_question
-from training.support import reworded
+from training.sentence_edits import reworded
 
 _MARKS = re.compile(r"[`*_{}\[\]]|^\s*(?:step\s+)?\d+[.:)]\s*|\s*\(.{0,40}\)\s*$", re.IGNORECASE)
 _FORMS = (

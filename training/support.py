@@ -1,13 +1,13 @@
 """Fits the support model: `python -m training.support --data DIR --cache DIR --out FILE`.
 
-Pairs of claim and evidence come from SciFact (claims of the train split, by abstract), BEGIN, a HaluEval sample, and edits of
-documentation sentences, where one number, name, unit, negation or word of necessity is changed. Held out from the shipped
-model: every fifth SciFact abstract, every fifth BEGIN row, and the edits of the sites in HELD_OUT_SITES.
+Pairs of claim and evidence come from SciFact (claims of the train split, by abstract), BEGIN, a HaluEval sample, and from
+documentation: sentences with one number, name, unit, negation or word of necessity changed (`edits`), with any kind of change
+that the evidence model learns from (`sentences`), cells of tables (`tables`) and made-up worlds (`worlds`). Held out from the
+shipped model: every fifth SciFact abstract, every fifth BEGIN row, and what comes from the sites in HELD_OUT_SITES.
 """
 
 import argparse
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,18 +22,24 @@ from surefoot.assistant.groundedness import compare
 from surefoot.domain.sentences import plain, sentences
 from surefoot.ports import Encoder
 from training.data import CachedEncoder, read_rows
+from training.evidence_edits import falsified, kept
+from training.evidence_tables import table_claims
+from training.evidence_worlds import world_claims
 from training.fitting import Card, auroc, fit_logistic, interval, table_of
+from training.sentence_edits import NAME, NUMBER, changed, is_prose, retold
 
 HELD_OUT_SITES = ("polar", "chatwoot")
 FOLDS = 5
 L2 = 3.0
 # HaluEval's answers are a word or two after a question: not how claims are written here.
-SOURCE_WEIGHTS = {"halueval": 0.3}
+SOURCE_WEIGHTS = {"halueval": 0.3, "sentences": 1.0, "tables": 0.3, "worlds": 0.5}
+DOCUMENTATION = ("edits", "sentences", "tables", "worlds")
+SENTENCES_OF_A_SITE, TABLE_CLAIMS_OF_A_SITE, WORLDS_OF_A_SITE = 60, 40, 8
 # Edits come rarest kind first (numbers, units, plans), so that each kind is seen often enough.
 MOST_EDITS_OF_A_SENTENCE = 2
 # Words may only speak for a claim, missing or differing facts only against it.
 SIGNS = dict.fromkeys(
-    ("coverage", "nearest_coverage", "pair_share", "order_share", "similarity", "similarity_together", "fully_covered"), 1
+    ("coverage", "nearest_coverage", "pair_share", "order_share", "similarity_together", "fully_covered"), 1
 ) | dict.fromkeys(
     (
         "has_missing_number",
@@ -49,6 +55,14 @@ SIGNS = dict.fromkeys(
         "modality_differs",
         "says_opposite",
         "missing_words",
+        "name_in_place",
+        "number_in_place",
+        "opposite_in_place",
+        "unit_in_place",
+        "known_word_in_place",
+        "value_of_another",
+        "name_of_another",
+        "changed_places",
     ),
     -1,
 )
@@ -63,10 +77,11 @@ class Pair:
     claim: str
     evidence: tuple[str, ...]
     supported: bool
+    kind: str = ""
 
     @property
     def held_out(self) -> bool:
-        if self.source == "edits":
+        if self.source in DOCUMENTATION:
             return self.group in HELD_OUT_SITES
         return sum(self.group.encode()) % FOLDS == 0
 
@@ -96,62 +111,6 @@ def halueval(data: Path) -> Iterator[Pair]:
             yield Pair("halueval", row["id"], f"{row['question']} {answer}", (row["knowledge"],), supported)
 
 
-_NUMBER = re.compile(r"(?<![\w.])\d{1,5}(?![\w.])")
-_UNIT = re.compile(
-    r"\b(seconds?|minutes?|hours?|days?|weeks?|months?|years?|MB|GB|KB|bytes|characters|tokens|requests|users|percent)\b"
-)
-_UNITS = (
-    "seconds",
-    "minutes",
-    "hours",
-    "days",
-    "weeks",
-    "months",
-    "years",
-    "MB",
-    "GB",
-    "KB",
-    "characters",
-    "tokens",
-    "requests",
-    "users",
-)
-_POSITIVE = re.compile(r"\b(is|are|can|will|must|should|does|do|was|were)\b(?! not)")
-_NEGATIVE = re.compile(r"\b(is|are|can|will|must|should|does|do|was|were) not\b|\bcannot\b|\b(can|do|does|is|are)n't\b")
-_MODAL = {
-    "must": "may",
-    "may": "must",
-    "required": "optional",
-    "optional": "required",
-    "always": "sometimes",
-    "can": "must",
-    "should": "never",
-}
-_MODALS = re.compile(rf"\b({'|'.join(_MODAL)})\b")
-_PLAN = re.compile(r"\b(Free|Starter|Pro|Team|Business|Premium|Enterprise|Basic|Plus|Cloud|Self-hosted)\b")
-_PLANS = ("Free", "Starter", "Pro", "Team", "Business", "Enterprise")
-NAME = re.compile(r"(?<=\s)[A-Z][A-Za-z]+[a-z]\b")
-_OPENERS = re.compile(
-    r"^(?:Note that|In addition,|However,|Also,|Additionally,|Then,?|Finally,|For example,|By default,|Please)\s+", re.IGNORECASE
-)
-_BRACKETS = re.compile(r"\s*\([^()]{1,80}\)")
-_SYNONYMS = {
-    "use": "employ",
-    "need to": "have to",
-    "allows you to": "lets you",
-    "create": "make",
-    "click": "press",
-    "select": "choose",
-    "show": "display",
-    "start": "begin",
-    "such as": "like",
-    "ensure": "make sure",
-    "in order to": "to",
-    "via": "through",
-    "delete": "remove",
-}
-
-
 def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
     """Sentences of documentation against their section: told again in other words (supported), or with one fact changed."""
     for place, path in enumerate(sorted((data / "train_docs").glob("*.sections.jsonl.gz"))):
@@ -165,7 +124,7 @@ def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
             spans = [span for span in sentences(text) if 40 <= span[1] - span[0] <= 300 and text[span[0]].isupper()]
             if not spans or made >= per_site:
                 continue
-            counted = [span for span in spans if _NUMBER.search(text[span[0] : span[1]])]
+            counted = [span for span in spans if NUMBER.search(text[span[0] : span[1]])]
             start, end = (counted or spans)[random.integers(len(counted or spans))]
             sentence = plain(text[start:end])
             wrong = [edit for _, edit in changed(sentence, names, random) if edit != sentence]
@@ -177,46 +136,50 @@ def edits(data: Path, *, per_site: int) -> Iterator[Pair]:
                 yield Pair("edits", site, retold(edit, random), (text,), False)
 
 
-def changed(sentence: str, names: Sequence[str], random: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """The sentence with one fact made another, once for each kind that it has, under the kind's name."""
-    number = _NUMBER.search(sentence)
-    if number:
-        value = int(number[0])
-        yield "number", _NUMBER.sub(str(value + int(random.choice([1, 2, 5, max(10, value)]))), sentence, count=1)
-    unit = _UNIT.search(sentence)
-    if unit:
-        other = str(random.choice([u for u in _UNITS if not unit[0].startswith(u.rstrip("s"))]))
-        yield "unit", _UNIT.sub(other, sentence, count=1)
-    plan = _PLAN.search(sentence)
-    if plan:
-        yield "plan", _PLAN.sub(str(random.choice([other for other in _PLANS if other != plan[0]])), sentence, count=1)
-    modal = _MODALS.search(sentence)
-    if modal:
-        yield "modality", _MODALS.sub(_MODAL[modal[0]], sentence, count=1)
-    if _NEGATIVE.search(sentence):
-        yield "negation", re.sub(r"\bcannot\b", "can", re.sub(r"n't\b| not\b", "", sentence, count=1), count=1)
-    elif _POSITIVE.search(sentence):
-        yield "negation", _POSITIVE.sub(r"\1 not", sentence, count=1)
-    name = NAME.search(sentence)
-    if name and names:
-        yield "name", NAME.sub(str(random.choice(names)), sentence, count=1)
+def documentation(data: Path) -> Iterator[Pair]:
+    """Of each site: sentences kept and made untrue in two ways, cells of tables, made-up worlds; beside their section or beside
+    a few lines of it, as quotes are.
+    """
+    for place, path in enumerate(sorted((data / "train_docs").glob("*.sections.jsonl.gz"))):
+        yield from site_claims(
+            path.name.split(".")[0], [row["text"] for row in read_rows(path)], np.random.default_rng(place + 100)
+        )
 
 
-def retold(sentence: str, random: np.random.Generator) -> str:
-    """The sentence in slightly other words: opener and brackets dropped, some words exchanged, clauses swapped."""
-    told = reworded(_BRACKETS.sub("", _OPENERS.sub("", sentence)), random)
-    first, comma, rest = told.partition(", ")
-    if comma and random.random() < 0.5 and len(rest) > 20 and re.match(r"(?:If|When|After|Before|Once|To)\b", first):
-        told = f"{rest.rstrip('.')} {first[0].lower()}{first[1:]}."
-    return told[0].upper() + told[1:] if told else sentence
-
-
-def reworded(text: str, random: np.random.Generator) -> str:
-    """The text with about half of its words that have a synonym here exchanged for it."""
-    for word, other in _SYNONYMS.items():
-        if random.random() < 0.5:
-            text = re.sub(rf"\b{word}\b", other, text, count=1)
-    return text
+def site_claims(site: str, texts: Sequence[str], random: np.random.Generator) -> Iterator[Pair]:
+    """The claims of `documentation` about one site."""
+    names = [name for text in texts for name in NAME.findall(text)[:3]]
+    seen: list[str] = []
+    for at in random.permutation(len(texts)):
+        told = [plain(texts[at][start:end]) for start, end in sentences(texts[at])]
+        places = [place for place, said in enumerate(told) if is_prose(said)]
+        if not places or len(seen) >= SENTENCES_OF_A_SITE:
+            continue
+        place = places[int(random.integers(len(places)))]
+        sentence, near = told[place], told[max(0, place - 1) : place + 2]
+        own = NAME.findall(" ".join(told))
+        wrong = falsified(sentence, own if len(set(own)) > 2 and random.random() < 0.6 else names, random, " ".join(near))
+        if not wrong:
+            continue
+        seen.append(sentence)
+        evidence = (texts[at],) if random.random() < 0.5 else tuple(near)
+        yield Pair("sentences", site, kept(sentence, random), evidence, supported=True, kind="kept")
+        kinds = list(wrong)
+        for kind in [kinds[at] for at in random.permutation(len(kinds))[:MOST_EDITS_OF_A_SENTENCE]]:
+            edit = wrong[kind][0]
+            told_again = kept(edit, random, whole=True) if random.random() < 0.4 else edit
+            yield Pair("sentences", site, told_again, evidence, supported=False, kind=kind)
+    made = 0
+    for at in random.permutation(len(texts)):
+        if "|" not in texts[at] or made >= TABLE_CLAIMS_OF_A_SITE:
+            continue
+        for one in table_claims(texts[at], random, most=1):
+            made += 1
+            evidence = (texts[at],) if one.kind != "not stated" and random.random() < 0.4 else (one.window,)
+            yield Pair("tables", site, one.claim, evidence, one.kind == "supported", one.kind)
+    for _ in range(WORLDS_OF_A_SITE):
+        for one in world_claims(names, seen, random):
+            yield Pair("worlds", site, one.claim, (one.window,), one.kind == "supported", one.kind)
 
 
 def measures(pairs: Iterable[Pair], encoder: Encoder) -> list[dict[str, float]]:
@@ -260,7 +223,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="model file to write")
     options = parser.parse_args()
     encoder = CachedEncoder(OnnxEncoder(), options.cache, name="support")
-    pairs = [*scifact(options.data), *begin(options.data), *halueval(options.data), *edits(options.data, per_site=160)]
+    pairs = [
+        *scifact(options.data),
+        *begin(options.data),
+        *halueval(options.data),
+        *edits(options.data, per_site=160),
+        *documentation(options.data),
+    ]
     rows = measures(pairs, encoder)
     encoder.save()
     names = sorted(rows[0])
@@ -285,8 +254,9 @@ def main() -> None:
         "about": {
             "what": "The probability that evidence supports a claim: logistic regression over named, checkable differences.",
             "command": "python -m training.support --data DIR --cache DIR --out src/surefoot/models/support.json",
-            "trained_on": "SciFact train claims by abstract, BEGIN dev, a HaluEval sample, edits of ten products' documentation",
-            "held_out": f"every fifth group of each source; all edits of {', '.join(HELD_OUT_SITES)}",
+            "trained_on": "SciFact train claims by abstract, BEGIN dev, a HaluEval sample, and of ten products' pages: edited "
+            "sentences, cells of tables, made-up worlds",
+            "held_out": f"every fifth group of each source; all claims about {', '.join(HELD_OUT_SITES)}",
             "encoder": encoder.fingerprint,
             "figures_held_out": report,
         },
