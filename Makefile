@@ -53,12 +53,14 @@ answer-model: $(VENV)/.dev  ## Retrain the answerability and support scores (nee
 evidence-model: EVIDENCE = .cache/evidence
 evidence-model: FIT = $(BIN)/python -m training.evidence_fit --data $(DATA) --cache .cache/vectors --work $(EVIDENCE)
 evidence-model: EXPORT = $(BIN)/python -m training.evidence_export
+evidence-model: JUDGED = --data $(DATA) --cache .cache/vectors --work $(EVIDENCE) --model $(EVIDENCE)/all/model --fold-model $(EVIDENCE)/fold-0/model --fold-model $(EVIDENCE)/fold-1/model
 evidence-model: $(VENV)/.model  ## Retrain the evidence model: hours on two cores, resumable (needs the data folder DATA=...)
 	$(FIT) --fold 0
 	$(FIT) --fold 1
 	$(FIT)
 	for run in fold-0 fold-1 all; do $(EXPORT) --weights $(EVIDENCE)/$$run/best.pt --out $(EVIDENCE)/$$run/model --float-model $(EVIDENCE)/$$run/float.onnx || exit; done
-	$(BIN)/python -m training.evidence_figures --data $(DATA) --cache .cache/vectors --work $(EVIDENCE) --model $(EVIDENCE)/all/model --fold-model $(EVIDENCE)/fold-0/model --fold-model $(EVIDENCE)/fold-1/model --float-model $(EVIDENCE)/all/float.onnx --out $(EVIDENCE)/record.json --table $(EVIDENCE)/table.md
+	$(BIN)/python -m training.evidence_figures $(JUDGED) --float-model $(EVIDENCE)/all/float.onnx --out $(EVIDENCE)/record.json --table $(EVIDENCE)/table.md
+	$(BIN)/python -m training.evidence_quotes $(JUDGED) --record $(EVIDENCE)/record.json --out $(EVIDENCE)/record.json
 	$(EXPORT) --weights $(EVIDENCE)/all/best.pt --record $(EVIDENCE)/record.json --out src/surefoot/models/evidence
 
 lock: $(VENV)/.run  ## Resolve the dependencies anew and write the lock files

@@ -129,7 +129,8 @@ def record_of(judges: Judges, figures: dict[str, Any]) -> dict[str, Any]:
         "heads": {
             "format": 1,
             "answers": made.answers.record(),
-            "support": {"least": made.veto_below},
+            # Without a veto that costs nothing there is no rule.
+            "support": {"least": made.veto_below} if made.veto_below else None,
         },
     }
 
