@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -166,6 +167,9 @@ def test_a_step_never_leaves_a_group_out() -> None:
     steps = steps_of(TrainingSet(groups, pairs), seed=4)
     assert sorted(group.question for step in steps for group in step.groups) == sorted(group.question for group in groups)
     assert steps == steps_of(TrainingSet(groups, pairs), seed=4)
+    twice = steps_of(TrainingSet(groups, pairs), seed=4, passes=2)
+    assert twice[: len(steps)] == steps
+    assert Counter(group.question for step in twice for group in step.groups) == dict.fromkeys((g.question for g in groups), 2)
 
 
 def test_loss_falls_as_the_gold_passage_and_the_right_label_rise() -> None:
