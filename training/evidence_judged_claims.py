@@ -1,4 +1,6 @@
-"""The claims that choose and judge: of labelled sources the parts that did not train, and edits of every site's sentences."""
+"""The claims that choose and judge: of labelled sources the parts that did not train, and edits of every site's sentences and
+tables.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +16,12 @@ from training.data import read_rows
 from training.evidence_edits import falsified, kept
 from training.evidence_folds import DEV_SITES, JUDGED_SITES, TENANTS, site_path
 from training.evidence_groups import is_prose
+from training.evidence_tables import Told, table_claims
 from training.scifact import CHOOSING, JUDGING, fold_of
-from training.support import FOLDS, NAME, Pair, begin, halueval, scifact
+from training.sentence_edits import NAME
+from training.support import FOLDS, Pair, begin, halueval, scifact
 
-EDITS, KEPT = "edits", "kept"
+EDITS, KEPT, TABLES = "edits", "kept", "tables"
 _SENTENCES, _TENANT_SENTENCES, _DEV_SENTENCES = 40, 120, 120
 
 
@@ -52,6 +56,8 @@ def judged_claims(data: Path, encoder: Encoder) -> Iterator[Claim]:
         limit = _TENANT_SENTENCES if site in TENANTS else _DEV_SENTENCES if site in DEV_SITES else _SENTENCES
         for kind, said, text, supported in edited(site_path(data, site), limit=limit, seed=31):
             yield claim(EDITS, site, kind, site in DEV_SITES, said, (text,), supported)
+        for told in of_tables(site_path(data, site), limit=limit, seed=32):
+            yield claim(TABLES, site, told.kind, site in DEV_SITES, told.claim, (told.window,), told.kind == "supported")
 
 
 def claim_use(pair: Pair) -> str:
@@ -66,7 +72,9 @@ def claim_use(pair: Pair) -> str:
 
 
 def edited(path: Path, *, limit: int, seed: int) -> Iterator[tuple[str, str, str, bool]]:
-    """Sentences of a site against their whole section: kind of edit, claim, section, whether it still holds."""
+    """Sentences of a site against their whole section: kind of edit, claim, section, whether it still holds. What is exchanged
+    stands beside the sentence.
+    """
     random = np.random.default_rng(seed)
     texts = [row["text"] for row in read_rows(path)]
     names = [name for text in texts for name in NAME.findall(text)[:3]]
@@ -76,7 +84,8 @@ def edited(path: Path, *, limit: int, seed: int) -> Iterator[tuple[str, str, str
         if not told or made >= limit:
             continue
         sentence = told[int(random.integers(len(told)))]
-        wrong = falsified(sentence, names, random)
+        place = told.index(sentence)
+        wrong = falsified(sentence, names, random, " ".join(told[max(0, place - 1) : place + 2]))
         if not wrong:
             continue
         made += 1
@@ -84,3 +93,14 @@ def edited(path: Path, *, limit: int, seed: int) -> Iterator[tuple[str, str, str
         kinds = list(wrong)
         for kind in [kinds[place] for place in random.permutation(len(kinds))[:2]]:
             yield kind, wrong[kind][0], texts[at], False
+
+
+def of_tables(path: Path, *, limit: int, seed: int) -> list[Told]:
+    """Claims about cells of a site's tables, one fact of a table, each beside its rows."""
+    random = np.random.default_rng(seed)
+    texts = [row["text"] for row in read_rows(path)]
+    made: list[Told] = []
+    for at in random.permutation(len(texts)):
+        if len(made) < limit and "|" in texts[at]:
+            made += table_claims(texts[at], random, most=1)
+    return made[:limit]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from training.data import Asked, SiteIndex, load_site
-from training.evidence_figures import Gain, _verdict, decided
+from training.evidence_figures import Gain, _verdict, decided, record_of
 from training.evidence_folds import DEV_SITES, FOLDS, JUDGED_SITES, training_sites
 from training.evidence_heads import (
     AnswerLines,
@@ -158,12 +158,15 @@ def lists_of(site: str, kind: str = FAQ_MASKED, n: int = 3) -> ListRow:
     return ListRow(site, kind, (one,) * n)
 
 
-def judges() -> Judges:
+def judges(*, veto_below: float = 0.1) -> Judges:
     """A judge for every fold, and one for what ships, each knowing the sites that trained it."""
     mixture = Mixture(1.0, 0.5, 8, 1.1)
 
+    line = Line(("features", "best", "best_two"), 0.0, (1.0, 0.0, 0.0))
+    lines = AnswerLines(1.0, line, line, line, 0.5, 0.5)
+
     def one(fold: int | None) -> Judge:
-        made = Fitted(mixture, {}, None, 1.0, 0.1)  # type: ignore[arg-type]
+        made = Fitted(mixture, {}, lines, 1.0, veto_below)
         return Judge(Learned(training_sites(fold)), made)  # type: ignore[arg-type]
 
     return Judges(tuple(one(number) for number in range(len(FOLDS))), one(None))
@@ -274,3 +277,12 @@ def test_a_heading_is_a_judging_question_when_it_asks_and_names_one_section(tmp_
     path.write_bytes(gzip.compress("\n".join(map(json.dumps, lines)).encode()))
     asked = question_headings(SiteIndex(load_site(path, mask_faq=False), HashingEncoder()))
     assert asked == [Asked("Can I export invoices?", ("/a#0",), is_pseudo=True)]
+
+
+def test_what_ships_is_joined_as_its_own_model_was_and_without_a_veto_there_is_no_rule() -> None:
+    told = figures({f"segment: {FAQ_MASKED}": 0.04})
+    record = record_of(judges(), told)
+    assert record["manifest"]["rerank"] == {"weight": 0.5, "top": 8, "early_exit_margin": 1.1}
+    assert set(record["manifest"]["figures"]["joints"]) == {"fold 0", "fold 1", "ships"}
+    assert record["heads"]["support"] == {"least": 0.1}
+    assert record_of(judges(veto_below=0.0), told)["heads"]["support"] is None
