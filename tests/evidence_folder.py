@@ -28,7 +28,9 @@ HEADS: dict[str, Any] = {
         "scope_threshold": 0.2,
     },
     "support": {"least": 0.3},
+    "quotes": {"weight": 0.4, "temperature": 2.0, "source_weight": 0.5, "top": 6, "margin": 0.3, "source_margin": 1.0},
 }
+USES = ("relevance", "answers", "support", "quotes")
 
 
 def tiny_network() -> bytes:
@@ -58,7 +60,7 @@ def tiny_network() -> bytes:
 def evidence_folder(
     folder: Path,
     *,
-    ships: Iterable[str] = ("relevance", "answers", "support"),
+    ships: Iterable[str] = USES,
     heads: dict[str, Any] | None = None,
     **changes: Any,
 ) -> Path:
@@ -81,7 +83,7 @@ def evidence_folder(
         },
         "temperature": {"relevance": 20.0, "answers": 20.0, "support": 20.0},
         "rerank": {"weight": 0.3, "top": 8, "early_exit_margin": 0.9},
-        "heads": {name: {"ships": name in kept} for name in ("relevance", "answers", "support")},
+        "heads": {name: {"ships": name in kept} for name in USES},
         "figures": {},
     }
     (folder / "manifest.json").write_text(json.dumps(manifest | changes), encoding="utf-8")

@@ -53,12 +53,16 @@ def _quotes(case: QuoteCase, rule: QuoteRule | None, scores: RawScores | None) -
 
 
 def pairs_of(cases: Iterable[QuoteCase]) -> list[Pair]:
-    """Every pair that any rule could have read."""
-    return [
-        (case.question, sentence_text(case.evidence, unit))
-        for case in cases
-        for unit in candidates(case.evidence, case.judgement, case.worths, WIDEST)
-    ]
+    """Every pair that any rule could have read, each once: within narrow margins others come among the first to be read."""
+    rules = [replace(WIDEST, margin=margin, source_margin=source) for margin in MARGINS for source in SOURCE_MARGINS]
+    return list(
+        dict.fromkeys(
+            (case.question, sentence_text(case.evidence, unit))
+            for case in cases
+            for rule in rules
+            for unit in candidates(case.evidence, case.judgement, case.worths, rule)
+        )
+    )
 
 
 def table(cases: Sequence[QuoteCase], rule: QuoteRule | None = None, scores: RawScores | None = None) -> Table:

@@ -1,7 +1,9 @@
 """The EvidenceModel port, on every adapter that is installed here."""
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,8 +13,14 @@ from surefoot.adapters.cross_encoder import CrossEncoderModel
 from surefoot.adapters.memory.evidence import WordOverlapEvidence
 from surefoot.adapters.minilm import MODEL_FOLDER
 from surefoot.adapters.onnx_evidence import OnnxEvidenceModel
-from surefoot.ports import EvidenceModel
+from surefoot.assistant.answerability import Judgement, gather
+from surefoot.assistant.questions import analyse_question
+from surefoot.assistant.sentence_scores import SentenceReader, sentence_reader_of
+from surefoot.assistant.units import ChunkReader
+from surefoot.ports import EvidenceModel, QuoteRule
+from surefoot.retrieval.judgements import KeptJudgements
 from tests.evidence_folder import evidence_folder
+from tests.unit.assistant.passages import ENCODER, Text, retrieved
 
 QUESTION = "How long is an API key valid?"
 PASSAGES = (
@@ -149,3 +157,21 @@ def test_models_of_different_kinds_have_different_fingerprints(folder: Path) -> 
         except pytest.skip.Exception:
             continue
     assert len({model.fingerprint for model in models}) == len(models) >= 2
+
+
+def test_sentences_can_be_chosen_by_any_model_s_scores(model: EvidenceModel) -> None:
+    own = model.rules.quotes
+    rule = own or QuoteRule(weight=0.5)
+    assert 0 <= rule.weight <= 1
+    assert rule.top >= 2
+    assert min(rule.temperature, rule.source_weight, rule.margin, rule.source_margin) >= 0
+    assert (sentence_reader_of(KeptJudgements(model, size=10)) is None) is (own is None)
+    texts = (Text("A key opens every route. A key is valid for 90 days."), Text("An API key is made by owners.", document="b"))
+    evidence = gather(analyse_question(QUESTION, "en"), retrieved(QUESTION, texts), ChunkReader(), ENCODER)
+    wide = replace(rule, margin=9.0, source_margin=99.0)
+    judgement = Judgement(0.9, 0.9, (0, 1), (0.6, 0.5))
+    found = SentenceReader(KeptJudgements(model, size=10), wide).choose(evidence, judgement)
+    assert found is not None
+    assert found == SentenceReader(KeptJudgements(model, size=0), wide).choose(evidence, judgement)
+    assert all(math.isfinite(worth) for worth in found.worths.values())
+    assert sorted(found.judgement.order) == [0, 1]

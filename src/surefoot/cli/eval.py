@@ -205,18 +205,20 @@ def sample(
     floor: Annotated[float, typer.Option("--floor", min=0, max=1, help="Least share of cases that must pass.")] = 0.5,
     model: ModelOption = None,
     escalate_floor: FloorOption = None,
+    evidence_model: EvidenceOption = None,
     cache: CacheOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """The golden suite of the bundled sample tenant; exit code 1 below the floor, or when anything leaks."""
+    chosen: dict[str, Any] = {"evidence_model": evidence_setting(evidence_model)}
     with (
         plain_errors(),
         policy_of_model(model, escalate_floor=escalate_floor) as policy,
-        scratch(cache or default_cache(), tenant=SAMPLE_TENANT, policy=policy or NO_MODELS) as surefoot,
+        scratch(cache or default_cache(), tenant=SAMPLE_TENANT, policy=policy or NO_MODELS, **chosen) as surefoot,
     ):
         ingest_path(surefoot, SAMPLE_TENANT, str(documents_folder()))
         judged = _golden_replies(surefoot)
-        facts = _model_facts(surefoot, model)
+        facts = {**_model_facts(surefoot, model), **evidence_facts(surefoot)}
     judgements = [judgement for judgement, _ in judged]
     use = model_use([asked for _, asked in judged])
     passed = sum(judgement.passed for judgement in judgements)

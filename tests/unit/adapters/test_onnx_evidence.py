@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from tests.contracts.test_evidence_contract import small_cross_encoder
-from tests.evidence_folder import HEADS, TINY, evidence_folder, tiny_network
+from tests.evidence_folder import HEADS, TINY, USES, evidence_folder, tiny_network
 
 from surefoot.adapters.chosen import chosen_evidence_model
 from surefoot.adapters.cross_encoder import CrossEncoderModel
@@ -19,7 +19,7 @@ from surefoot.adapters.minilm import MODEL_FOLDER
 from surefoot.adapters.onnx_evidence import EVIDENCE_FOLDER, OnnxEvidenceModel
 from surefoot.core.errors import InvalidSettings, MissingDependency, MissingModel
 from surefoot.core.settings import Settings
-from surefoot.ports import AnswersPart, EvidenceRules, RerankRule, SourcePart, SupportRule
+from surefoot.ports import AnswersPart, EvidenceRules, QuoteRule, RerankRule, SourcePart, SupportRule
 
 TEXTS = ("An API key is valid for 90 days.", "Invoices are exported as CSV files.")
 QUESTION = "How long is a key valid?"
@@ -50,13 +50,18 @@ def test_the_rules_are_those_of_manifest_and_heads(folder: Path) -> None:
     assert rules.answers.source == SourcePart(bias=0.0, features=1.0, relevance=0.5, answers=0.25)
     assert (rules.answers.answer_threshold, rules.answers.scope_threshold) == (0.45, 0.2)
     assert rules.support == SupportRule(least=0.3)
+    assert rules.quotes == QuoteRule(weight=0.4, temperature=2.0, source_weight=0.5, top=6, margin=0.3, source_margin=1.0)
 
 
-@pytest.mark.parametrize("head", ["relevance", "answers", "support"])
+@pytest.mark.parametrize("head", USES)
 def test_a_head_that_does_not_ship_is_not_used(tmp_path: Path, head: str) -> None:
-    others = {"relevance", "answers", "support"} - {head}
-    rules = OnnxEvidenceModel(folder=evidence_folder(tmp_path, ships=others)).rules
-    used = {"relevance": rules.rerank.weight > 0, "answers": rules.answers is not None, "support": rules.support is not None}
+    rules = OnnxEvidenceModel(folder=evidence_folder(tmp_path, ships=set(USES) - {head})).rules
+    used = {
+        "relevance": rules.rerank.weight > 0,
+        "answers": rules.answers is not None,
+        "support": rules.support is not None,
+        "quotes": rules.quotes is not None,
+    }
     assert used == {name: name != head for name in used}
 
 
@@ -64,6 +69,18 @@ def test_heads_that_do_not_ship_need_no_weights(tmp_path: Path) -> None:
     folder = evidence_folder(tmp_path, ships=("relevance",))
     (folder / "heads.json").unlink()
     assert OnnxEvidenceModel(folder=folder).rules == EvidenceRules(RerankRule(weight=0.3, top=8, early_exit_margin=0.9))
+
+
+def test_a_folder_from_before_quotes_were_chosen_has_no_rule_for_them(folder: Path) -> None:
+    rewritten(folder, heads={name: {"ships": True} for name in ("relevance", "answers", "support")})
+    assert OnnxEvidenceModel(folder=folder).rules.quotes is None
+
+
+@pytest.mark.parametrize("wrong", [{"weight": 1.5}, {"temperature": 0}, {"top": 1}, {"margin": -0.1}, {"source_weight": None}])
+def test_a_rule_for_quotes_that_makes_no_sense_is_refused_by_its_key(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    folder = evidence_folder(tmp_path, heads=HEADS | {"quotes": HEADS["quotes"] | wrong})
+    with pytest.raises(MissingModel, match=rf"quotes\.{next(iter(wrong))}"):
+        _ = OnnxEvidenceModel(folder=folder).rules
 
 
 def test_scores_are_divided_by_their_temperature(folder: Path) -> None:
@@ -109,7 +126,9 @@ def test_the_fingerprint_follows_whatever_could_change_a_judgement_or_its_weight
         seen.add(OnnxEvidenceModel(folder=rewritten(copy, **change)).fingerprint)
     other = HEADS | {"support": HEADS["support"] | {"threshold": 0.6}}
     seen.add(OnnxEvidenceModel(folder=evidence_folder(tmp_path / "other", heads=other)).fingerprint)
-    assert len(seen) == len(changes) + 2
+    quoting = HEADS | {"quotes": HEADS["quotes"] | {"weight": 0.6}}
+    seen.add(OnnxEvidenceModel(folder=evidence_folder(tmp_path / "quoting", heads=quoting)).fingerprint)
+    assert len(seen) == len(changes) + 3
     told = rewritten(folder, figures={"n": 1}, build={"command": "make"})
     assert OnnxEvidenceModel(folder=told).fingerprint in seen
 
@@ -183,6 +202,9 @@ def test_a_head_that_ships_without_weights_is_refused(tmp_path: Path) -> None:
     folder = evidence_folder(tmp_path, heads={"format": 1, "answers": HEADS["answers"]})
     with pytest.raises(MissingModel, match="it has no 'support', which ships"):
         _ = OnnxEvidenceModel(folder=folder).rules
+    quoting = evidence_folder(tmp_path / "quoting", ships=("quotes",), heads={"format": 1})
+    with pytest.raises(MissingModel, match="it has no 'quotes', which ships"):
+        _ = OnnxEvidenceModel(folder=quoting).rules
 
 
 def test_the_setting_chooses_the_model(folder: Path) -> None:

@@ -32,7 +32,7 @@ EVERY_USE = EvidenceRules(
         source=SourcePart(bias=0.0, features=1.0, relevance=0.5, answers=0.5),
     ),
     support=SupportRule(least=0.3),
-    quotes=QuoteRule(weight=0.5, source_weight=0.5, top=6, margin=0.5, source_margin=1.0),
+    quotes=QuoteRule(weight=0.5, source_weight=0.5, top=6, margin=1.0, source_margin=1.0),
 )
 
 
