@@ -8,6 +8,7 @@ The best of the looks at the dev sites is kept in `best.pt`.
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -47,15 +48,18 @@ class Step:
     pairs: tuple[ClaimPair, ...]
 
 
-def steps_of(made: TrainingSet, *, seed: int, passes: int = 1) -> list[Step]:
-    """Every group once a pass, in an order drawn from the seed; texts of like length together, so that little is padding."""
+def steps_of(made: TrainingSet, *, seed: int, passes: float = 1) -> list[Step]:
+    """Every group once a pass, and a part of the last one, in an order drawn from the seed.
+
+    Texts of like length are read together, so that little is padding.
+    """
     random = np.random.default_rng(seed)
     steps: list[Step] = []
-    for _ in range(passes):
+    for _ in range(math.ceil(passes)):
         groups = _drawn(made.groups, GROUPS_OF_A_STEP, lambda group: sum(map(len, group.passages)) / len(group.passages), random)
         pairs = _drawn(made.pairs, PAIRS_OF_A_STEP, lambda pair: len(pair.evidence), random)
         steps += [Step(part, pairs[place % len(pairs)]) for place, part in enumerate(groups)]
-    return steps
+    return steps[: round(len(groups) * passes)]
 
 
 def _drawn(items: Sequence[Any], size: int, length: Any, random: np.random.Generator) -> list[tuple[Any, ...]]:
@@ -136,7 +140,7 @@ def _read(reader: _Reader, part: Step) -> tuple[float, float]:
 class Training:
     """One run: network, optimiser and place in the order of steps, kept in the work folder."""
 
-    def __init__(self, made: TrainingSet, dev: DevSet, work: Path, *, seed: int, passes: int, threads: int) -> None:
+    def __init__(self, made: TrainingSet, dev: DevSet, work: Path, *, seed: int, passes: float, threads: int) -> None:
         torch.manual_seed(seed)
         self._dev = dev
         self._work = work
@@ -255,7 +259,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="folder of the runs' folders")
     parser.add_argument("--fold", type=int, choices=range(len(FOLDS)), help="hold this fold's sites out; without it, none")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--passes", type=int, default=1, help="how often everything is read; the rate of learning falls over all")
+    parser.add_argument(
+        "--passes", type=float, default=1, help="how often everything is read; the rate of learning falls over all"
+    )
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
