@@ -7,15 +7,17 @@ activations are scaled over the whole input, so that a pair's scores would other
 import argparse
 import importlib.metadata
 import json
-import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from training.encoder import MANIFEST, MODEL, MODEL_FOLDER, OPSET, PACKAGE, TOKENIZER, quantise, sha256, source_folder
+from training.encoder import MANIFEST, MODEL, MODEL_FOLDER, PACKAGE, TOKENIZER, sha256, source_folder
+from training.evidence_graph import OPSET, Exact, Integers, Weights, evidence_graph
+from training.evidence_integers import LARGEST_PAIR
 from training.evidence_network import EvidenceNetwork, load_weights
+from training.evidence_peaks import peaks
 from training.evidence_pieces import HEADS, MAX_TOKENS
 
 FORMAT = 1
@@ -23,23 +25,9 @@ HEADS_FILE = "heads.json"
 LARGEST_FILE_BYTES = 25_000_000
 
 
-def export_float(network: EvidenceNetwork, target: Path) -> None:
-    """`target` holds the fp32 graph: `input_ids` and `token_type_ids` `(1, n)` int64 to `scores` `(1, 5)` float32."""
-    torch.set_num_threads(1)
-    example = torch.tensor([[101, 7592, 102, 2088, 102]])
-    with warnings.catch_warnings():
-        # The TorchScript exporter is deprecated; it stays because its successor needs onnxscript as well.
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            network.eval(),
-            (example, torch.tensor([[0, 0, 0, 1, 1]])),
-            str(target),
-            input_names=["input_ids", "token_type_ids"],
-            output_names=["scores"],
-            dynamic_axes={"input_ids": {1: "tokens"}, "token_type_ids": {1: "tokens"}},
-            opset_version=OPSET,
-            dynamo=False,
-        )
+def weights_of(network: EvidenceNetwork) -> Weights:
+    """The network's weights by their names, in fp32."""
+    return {name: value.detach().float().numpy().astype(np.float32) for name, value in network.state_dict().items()}
 
 
 def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, float_model: Path | None = None) -> None:
@@ -52,13 +40,11 @@ def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, f
     network = EvidenceNetwork()
     if weights is not None:
         load_weights(network, weights)
+    found = weights_of(network)
+    if float_model is not None:
+        float_model.write_bytes(evidence_graph(found, Exact()))
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        kept = float_model or Path(scratch) / "float.onnx"
-        export_float(network, kept)
-        largest = quantise(kept, Path(scratch) / MODEL)
-        (folder / MODEL).write_bytes((Path(scratch) / MODEL).read_bytes())
-    size = (folder / MODEL).stat().st_size
+    size = (folder / MODEL).write_bytes(evidence_graph(found, Integers(peaks(found))))
     if size > LARGEST_FILE_BYTES:
         raise SystemExit(f"{folder / MODEL} has {size} bytes; {LARGEST_FILE_BYTES} are allowed.")
     (folder / HEADS_FILE).write_text(json.dumps(record["heads"], indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -79,9 +65,9 @@ def write_model(weights: Path | None, folder: Path, record: dict[str, Any], *, f
             "tools": {tool: importlib.metadata.version(tool).split("+")[0] for tool in tools},
             "opset": OPSET,
             "quantisation": {
-                "weights": "int8, per channel, reduced range",
-                "activations": "uint8, per pair",
-                "largest_weight": largest,
+                "weights": "int8, per channel, by pairs within range",
+                "activations": "uint8, per pair, large channels scaled down or in fp32",
+                "largest_pair_of_weights": LARGEST_PAIR,
             },
         },
     }
