@@ -23,9 +23,10 @@ from training.evidence_judged_lists import FAQ_MASKED, LINK_ANCHORS, ListRow, qu
 from training.evidence_judges import Fitted, Judge, Judges, judged_by, pairs_for, refuse_what_was_learned
 from training.evidence_judging import AskedList, Judging
 from training.evidence_lists import RankedList, ranked_list
-from training.evidence_measures import ranking_figures
+from training.evidence_measures import area, ranking_figures
 from training.evidence_table import markdown
 from training.evidence_veto import fit_veto, most_supported, with_veto
+from training.fitting import auroc
 from training.scifact import is_for_training
 from training.support import Pair
 
@@ -286,3 +287,11 @@ def test_what_ships_is_joined_as_its_own_model_was_and_without_a_veto_there_is_n
     assert set(record["manifest"]["figures"]["joints"]) == {"fold 0", "fold 1", "ships"}
     assert record["heads"]["support"] == {"least": 0.1}
     assert record_of(judges(veto_below=0.0), told)["heads"]["support"] is None
+
+
+def test_the_area_by_ranks_is_that_of_the_curve_and_ties_count_half() -> None:
+    random = np.random.default_rng(3)
+    for _ in range(20):
+        positive, negative = random.integers(0, 6, 9) / 5, random.integers(0, 6, 14) / 5
+        assert area(positive, negative) == pytest.approx(auroc(positive, negative))
+    assert np.isnan(area(np.array([]), np.ones(2)))
