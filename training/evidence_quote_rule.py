@@ -15,13 +15,13 @@ from training.fitting import Table
 
 # As many as are read at most, and the widest margins at which the others are fitted.
 WIDEST = QuoteRule(weight=0.0, top=8, margin=0.5, source_margin=2.0)
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+WEIGHTS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 TEMPERATURES = (1.0, 2.0, 4.0)
-SOURCE_WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
+SOURCE_WEIGHTS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.9)
 MARGINS = (0.1, 0.15, 0.2, 0.3, 0.5)
 SOURCE_MARGINS = (0.25, 0.5, 1.0, 1.5, 2.0)
-# No row that chooses may lose more than this by the rule, nor their mean by reading less.
-_MOST_LOST, _LOST_BY_MARGIN = 0.003, 0.001
+# No row that chooses may lose more than this by the rule, as none that judges may, nor their mean by reading less.
+_MOST_LOST, _LOST_BY_MARGIN = 0.01, 0.001
 MEASURES = ("quality", "precision", "recall", "first", "quoted")
 _QUALITY = 0
 
@@ -103,7 +103,7 @@ def fit_rule(cases: Sequence[QuoteCase], scores: RawScores) -> tuple[QuoteRule, 
     choosing = _Choosing(rows, {name: table(row)[:, _QUALITY] for name, row in rows.items()}, scores)
     tried: dict[str, Any] = {}
     rule = _best((replace(WIDEST, source_weight=weight) for weight in SOURCE_WEIGHTS), choosing, tried, WIDEST)
-    within = (replace(rule, weight=weight, temperature=heat) for heat in TEMPERATURES for weight in WEIGHTS[1:])
+    within = (replace(rule, weight=weight, temperature=heat) for heat in TEMPERATURES for weight in WEIGHTS)
     rule = _best(within, choosing, tried, rule)
     if rule == WIDEST:
         return rule, tried
