@@ -1,7 +1,7 @@
 import pytest
 
 from surefoot.adapters.memory.encoder import HashingEncoder
-from surefoot.assistant.groundedness import Support, compare
+from surefoot.assistant.groundedness import SAID_OF_ANOTHER, Support, compare
 
 EVIDENCE = (
     "Refunds arrive within 5 business days. Owners can start a refund under Payments; members cannot.",
@@ -75,3 +75,11 @@ def test_glued_sentences_are_read_apart() -> None:
         "en",
     )
     assert found.nearest_coverage == 1.0
+
+
+def test_a_claim_that_says_a_value_of_another_is_never_supported() -> None:
+    plans = ("Brook costs $12 a month and has 3 desks. Meadow costs $45 a month and has 20 desks.",)
+    assert SUPPORT.score("Meadow costs $45 a month.", plans).score >= SUPPORT.threshold
+    wrong = SUPPORT.score("Meadow costs $12 a month.", plans)
+    assert wrong.score <= SAID_OF_ANOTHER < SUPPORT.threshold
+    assert "The evidence says “12” of something else." in wrong.reasons
