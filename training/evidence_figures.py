@@ -22,11 +22,11 @@ from training.evidence_judges import Fitted, Judge, Judges, judge, learned_passa
 from training.evidence_judging import Judging, gathered
 from training.evidence_measures import ALL_SITES, answer_figures, ranking_figures, rounded, support_figures
 from training.evidence_pairs import ClaimPair
+from training.evidence_pieces import READ_TOKENS
 from training.evidence_scores import RawScores
 from training.evidence_set import dev_built
 from training.evidence_table import largest_difference, markdown
 
-MAX_TOKENS = 192
 _MOST_LOST = 0.01
 _KINDS_OF_EDITS = "kinds of edits"
 
@@ -124,7 +124,7 @@ def record_of(judges: Judges, figures: dict[str, Any]) -> dict[str, Any]:
                 "joints": {run: _joints(each) for run, each in runs.items()},
                 "mixtures tried on dev lists": made.search,
             },
-            "max_tokens": MAX_TOKENS,
+            "max_tokens": READ_TOKENS,
         },
         "heads": {
             "format": 1,
@@ -183,7 +183,7 @@ def _judges(judging: Judging, dev_pairs: Sequence[ClaimPair], work: Path, model:
 
 
 def _scores(model: Path, work: Path) -> RawScores:
-    return RawScores(model, work, max_tokens=MAX_TOKENS)
+    return RawScores(model, work, max_tokens=READ_TOKENS)
 
 
 def main() -> None:

@@ -24,10 +24,9 @@ from training.evidence_folds import FOLDS
 from training.evidence_groups import Group
 from training.evidence_network import EvidenceNetwork, padded, score
 from training.evidence_pairs import LABELS, ClaimPair
-from training.evidence_pieces import SUPPORT, PairReader
+from training.evidence_pieces import READ_TOKENS, SUPPORT, PairReader
 from training.evidence_set import DevSet, TrainingSet, built, dev_built
 
-TRAINED_TOKENS = 160
 GROUPS_OF_A_STEP, PAIRS_OF_A_STEP = 8, 26
 BODY_RATE, HEAD_RATE = 7e-5, 7e-4
 WARM_UP, DECAY_FROM = 0.05, 0.35
@@ -116,7 +115,7 @@ class _Reader:
         self.network = EvidenceNetwork()
         self.network.bert.to(torch.bfloat16)
         self.network.train()
-        self.pairs = PairReader(TRAINED_TOKENS)
+        self.pairs = PairReader(READ_TOKENS)
 
     def scores(self, pairs: Sequence[tuple[str, str]]) -> torch.Tensor:
         """The network's scores in the pairs' order, read in two batches by length, so that little is padding."""

@@ -24,12 +24,12 @@ from surefoot.retrieval.judgements import KeptJudgements
 from training.data import CachedEncoder
 from training.encoder import MODEL
 from training.evidence_folds import FOLDS
+from training.evidence_pieces import READ_TOKENS
 from training.evidence_quote_cases import CHOOSING, JUDGING, SEEN, QuoteCase, quote_cases
 from training.evidence_quote_rule import MEASURES, at_temperature, by_source, fit_rule, pairs_of, table
 from training.evidence_scores import RawScores
 from training.fitting import Table, interval
 
-MAX_TOKENS = 192
 POOLED, ALL_SITES = "all that judge", "all sites: sentences"
 _MOST_LOST = 0.01
 _TIMED = 200
@@ -46,7 +46,7 @@ class Quoter:
 
 def quoter(model: Path, work: Path, cases: Sequence[QuoteCase], fold: int | None) -> Quoter:
     """The model, read, with its rule; `fold` is None for the model that ships."""
-    scores = RawScores(model / MODEL, work, max_tokens=MAX_TOKENS)
+    scores = RawScores(model / MODEL, work, max_tokens=READ_TOKENS)
     asked = [case for case in cases if case.use == CHOOSING or case.fold == fold]
     scores.read(pairs_of(asked))
     rule, tried = fit_rule([case for case in cases if case.use == CHOOSING], scores)
