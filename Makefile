@@ -57,7 +57,7 @@ evidence-model: JUDGED = --data $(DATA) --cache .cache/vectors --work $(EVIDENCE
 evidence-model: $(VENV)/.model  ## Retrain the evidence model: hours on two cores, resumable (needs the data folder DATA=...)
 	$(FIT) --fold 0
 	$(FIT) --fold 1
-	$(FIT) --passes 1.5
+	$(FIT) --passes 1.25
 	for run in fold-0 fold-1 all; do $(EXPORT) --weights $(EVIDENCE)/$$run/best.pt --out $(EVIDENCE)/$$run/model --float-model $(EVIDENCE)/$$run/float.onnx || exit; done
 	$(BIN)/python -m training.evidence_figures $(JUDGED) --float-model $(EVIDENCE)/all/float.onnx --out $(EVIDENCE)/record.json --table $(EVIDENCE)/table.md
 	$(BIN)/python -m training.evidence_quotes $(JUDGED) --record $(EVIDENCE)/record.json --out $(EVIDENCE)/record.json

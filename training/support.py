@@ -35,6 +35,8 @@ L2 = 3.0
 # HaluEval's answers are a word or two after a question: not how claims are written here.
 SOURCE_WEIGHTS = {"halueval": 0.3}
 DOCUMENTATION = ("edits", "sentences", "tables", "worlds")
+# The other sources judge only: fitted on as well, HaluEval falls from .698 to .660 and SciFact from .653 to .639.
+FITTED = ("scifact", "begin", "halueval", "edits")
 SENTENCES_OF_A_SITE, TABLE_CLAIMS_OF_A_SITE, WORLDS_OF_A_SITE = 120, 60, 12
 # Edits come rarest kind first (numbers, units, plans), so that each kind is seen often enough.
 MOST_EDITS_OF_A_SENTENCE = 2
@@ -232,7 +234,8 @@ def main() -> None:
     names = sorted(rows[0])
     table = table_of(rows, names)
     labels = np.array([pair.supported for pair in pairs])
-    train = np.array([not pair.held_out for pair in pairs])
+    train = np.array([not pair.held_out and pair.source in FITTED for pair in pairs])
+    judging = np.array([pair.held_out for pair in pairs])
     # Each source and each label in it counts alike, so that 0.5 is where belief and doubt balance.
     sizes = Counter((pair.source, pair.supported) for pair in pairs)
     weights = np.array([SOURCE_WEIGHTS.get(pair.source, 1.0) / sizes[pair.source, pair.supported] for pair in pairs])
@@ -241,16 +244,16 @@ def main() -> None:
     threshold = best_threshold(scores[train], labels[train], weights[train])
     held_out = [pair for pair in pairs if pair.held_out]
     judged = np.where(of_another, np.minimum(scores, SAID_OF_ANOTHER), scores)
-    report = figures(judged[~train], held_out, threshold)
-    numbers = np.array([row["has_missing_number"] > 0 for row in rows]) & ~labels & ~train
+    report = figures(judged[judging], held_out, threshold)
+    numbers = np.array([row["has_missing_number"] > 0 for row in rows]) & ~labels & judging
     edited = np.array([pair.source == "edits" for pair in pairs])
     report["edits with a number that is not in the evidence"] = {
         "n": int((numbers & edited).sum()),
         "refused": round(float((scores[numbers & edited] < threshold).mean()), 3),
     }
     report["said of the wrong thing"] = {
-        "n": int((of_another & ~train).sum()),
-        "supported": int((of_another & ~train & labels).sum()),
+        "n": int((of_another & judging).sum()),
+        "supported": int((of_another & judging & labels).sum()),
     }
     record = {
         "about": {
@@ -261,7 +264,7 @@ def main() -> None:
             "judged_by_alone": f"sentences, tables and made-up worlds of {', '.join(HELD_OUT_SITES)}",
             "encoder": encoder.fingerprint,
             "figures_held_out": report,
-            "figures_held_out_of_the_card_alone": figures(scores[~train], held_out, threshold),
+            "figures_held_out_of_the_card_alone": figures(scores[judging], held_out, threshold),
         },
         "threshold": threshold,
         "support": card.record(),
