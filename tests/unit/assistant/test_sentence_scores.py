@@ -34,7 +34,7 @@ OPENS = "An API key opens every route that its owner may call from outside."
 ROTATED = "An API key can be rotated early under Settings, Developers, by owners."
 VALID = "An API key is valid for 90 days after the day on which it was made."
 KEYS = Text(f"{OPENS} {ROTATED} {VALID}", heading="API keys")
-WIDE = QuoteRule(weight=0.9, source_weight=2.0, top=8, margin=1.0, source_margin=9.0)
+WIDE = QuoteRule(weight=0.9, source_weight=2.0, top=8, margin=1.0, source_margin=99.0)
 
 
 class Opinion:
