@@ -65,7 +65,8 @@ BEFORE = {
 }
 SUPPORT_BEFORE = {
     "Refunds come within 5 business days.": 0.7981,
-    "Refunds arrive within 9 days.": 0.3602,
+    # Another number than that of the sentence that it repeats, so it is capped whatever its words score.
+    "Refunds arrive within 9 days.": 0.05,
     "Members can start a refund.": 0.46,
     "The moon is made of cheese.": 0.0698,
 }
