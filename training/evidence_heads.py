@@ -10,7 +10,8 @@ import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 
 from surefoot.assistant.scorecard import log_odds
-from surefoot.retrieval.rerank import is_settled, mixed
+from surefoot.domain.documents import HEADINGS_APART
+from surefoot.retrieval.rerank import is_asked_by_name, is_settled, mixed
 from training.answerability import ANSWERABLE, CLAPNQ, IN_SCOPE, IN_SCOPE_KEPT, WEIGHTS
 from training.evidence_judging import AskedList
 from training.evidence_lists import RankedList
@@ -35,13 +36,18 @@ class Mixture:
     top: int
     margin: float
 
-    def order(self, fused: Sequence[float], relevance: Table) -> list[int]:
-        if is_settled(fused, margin=self.margin):
-            return list(range(len(fused)))
-        return mixed(fused, (relevance[: self.top] / self.temperature).tolist(), weight=self.weight)
+    def is_settled(self, one: RankedList | AskedList) -> bool:
+        """Whether the order of the list stays, as the product's reranker says."""
+        heading = one.texts[0].partition("\n")[0].rpartition(HEADINGS_APART)[2] if one.texts else ""
+        return is_settled(one.fused, margin=self.margin) or is_asked_by_name(one.question, heading)
+
+    def order(self, one: RankedList, relevance: Table) -> list[int]:
+        if self.is_settled(one):
+            return list(range(len(one.fused)))
+        return mixed(one.fused, (relevance[: self.top] / self.temperature).tolist(), weight=self.weight)
 
     def ndcg(self, one: RankedList, relevance: Table) -> float:
-        order = self.order(one.fused, relevance)
+        order = self.order(one, relevance)
         return one.ndcg(-np.argsort(order[: len(relevance)]).astype(float))
 
 
@@ -51,20 +57,22 @@ def ndcg_of(lists: Sequence[RankedList], scores: RawScores, mixture: Mixture) ->
 
 
 def fit_mixture(kinds: Mapping[str, Sequence[RankedList]], scores: RawScores, *, top: int) -> tuple[Mixture, dict[str, Any]]:
-    """The weight with the greatest mean gain over the kinds of lists among those by which none of them loses; and the search."""
+    """The least weight whose mean gain over the kinds of lists comes near the greatest, among those by which none of them loses;
+    and the search. Of weights that the dev lists hardly tell apart the least does least harm to what they do not hold.
+    """
     every = [one for lists in kinds.values() for one in lists]
     temperature = _choice_temperature(every, scores, top)
     before = {kind: float(np.mean([one.ndcg() for one in lists])) for kind, lists in kinds.items()}
     tried: dict[str, Any] = {}
-    best = (0.0, 0.0)
+    means: dict[float, float] = {}
     for weight in WEIGHTS_TRIED:
         mixture = Mixture(temperature, weight, top, NEVER)
         gains = {kind: float(ndcg_of(lists, scores, mixture).mean()) - before[kind] for kind, lists in kinds.items()}
         tried[str(weight)] = {kind: round(gain, 4) for kind, gain in gains.items()}
-        mean = float(np.mean(list(gains.values())))
-        if min(gains.values()) >= -_MOST_LOST and mean > best[0]:
-            best = (mean, weight)
-    return Mixture(temperature, best[1], top, NEVER), {"before": before, "gains": tried}
+        if min(gains.values()) >= -_MOST_LOST:
+            means[weight] = float(np.mean(list(gains.values())))
+    least = min(weight for weight, mean in means.items() if mean >= max(means.values()) - _MOST_LOST)
+    return Mixture(temperature, least, top, NEVER), {"before": before, "gains": tried}
 
 
 def margins_without_loss(kinds: Mapping[str, Sequence[RankedList]], scores: RawScores, mixture: Mixture) -> list[float]:
@@ -155,7 +163,7 @@ def answer_temperature(asked: Sequence[AskedList], scores: RawScores, top: int) 
 
 def answers_of(one: AskedList, scores: RawScores, temperature: float, mixture: Mixture) -> Table:
     """The log-odds of `answers` of the passages the model reads: of the first alone where the lead is clear."""
-    read = 1 if is_settled(one.fused, margin=mixture.margin) else mixture.top
+    read = 1 if mixture.is_settled(one) else mixture.top
     logit = scores.of([(one.question, text) for text in one.texts[:read]])[:, 1] / temperature
     return odds(1 / (1 + np.exp(-logit)))
 
@@ -224,7 +232,7 @@ SOURCE_NAMES = ("features", "relevance", "answers")
 
 def source_table(one: AskedList, scores: RawScores, temperature: float, mixture: Mixture) -> Table:
     """`(passages, 3)`: the features' logit, relevance, log-odds of `answers`; a passage not read has the least of those read."""
-    read = 1 if is_settled(one.fused, margin=mixture.margin) else mixture.top
+    read = 1 if mixture.is_settled(one) else mixture.top
     found = scores.of([(one.question, text) for text in one.texts[:read]])
     said = odds(1 / (1 + np.exp(-found[:, 1] / temperature)))
     missing = len(one.texts) - len(found)

@@ -10,7 +10,6 @@ from sklearn.metrics import balanced_accuracy_score
 
 from surefoot.assistant.answerability import shipped_model
 from surefoot.assistant.groundedness import shipped_support_model
-from surefoot.retrieval.rerank import is_settled
 from training.answerability import ANSWERABLE, CLAPNQ
 from training.evidence_folds import DEV_SITES, JUDGED_SITES
 from training.evidence_heads import NEVER, Mixture, answer_table, ndcg_of, source_table
@@ -97,7 +96,7 @@ def _ranked(row: ListRow, judge: Judge) -> dict[str, Table]:
         "model": ndcg_of(row.lists, judge.scores, Mixture(mixture.temperature, 1.0, mixture.top, NEVER)),
         "mixture": ndcg_of(row.lists, judge.scores, mixture),
         "without_exit": ndcg_of(row.lists, judge.scores, replace(mixture, margin=NEVER)),
-        "exits": np.array([float(is_settled(one.fused, margin=mixture.margin)) for one in row.lists]),
+        "exits": np.array([float(mixture.is_settled(one)) for one in row.lists]),
     }
 
 

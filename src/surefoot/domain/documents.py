@@ -26,6 +26,10 @@ class TrustTier(StrEnum):
         return {"official": 2, "reviewed": 1, "community": 0}[self.value]
 
 
+# Between title, path and heading, as they are indexed.
+HEADINGS_APART = " > "
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """The run of text under one heading, up to the next heading of any level.
@@ -132,7 +136,7 @@ class Chunk:
         for part in (self.title, *self.path, *own):
             if part and (not parts or parts[-1] != part):
                 parts.append(part)
-        return " > ".join(parts)
+        return HEADINGS_APART.join(parts)
 
     def encoder_text(self) -> str:
         """What the vector leg encodes: the headings, then the text."""

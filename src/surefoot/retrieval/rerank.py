@@ -5,7 +5,8 @@ from dataclasses import replace
 from time import perf_counter
 
 from surefoot.domain.answers import Passage
-from surefoot.domain.documents import ChunkId
+from surefoot.domain.documents import HEADINGS_APART, ChunkId
+from surefoot.domain.lexicon import terms
 from surefoot.ports import EvidenceModel, PassageJudgement, RerankRule
 from surefoot.retrieval.judgements import KeptJudgements
 from surefoot.retrieval.search import Retrieved
@@ -23,6 +24,12 @@ def mixed(fused: Sequence[float], relevance: Sequence[float], *, weight: float) 
 def is_settled(fused: Sequence[float], *, margin: float) -> bool:
     """Whether the first passage leads the second by the margin or more; one passage alone leads nobody."""
     return len(fused) > 1 and fused[0] - fused[1] >= margin
+
+
+def is_asked_by_name(question: str, heading: str) -> bool:
+    """Whether heading and question are made of the same words that carry meaning, in whatever order; some there must be."""
+    named = set(terms(heading))
+    return bool(named) and named == set(terms(question))
 
 
 class Reranker:
@@ -54,14 +61,14 @@ class Reranker:
     def rerank(self, question: str, retrieved: Retrieved) -> Retrieved:
         """The same passages, the first `top` of the fresh ones in mixed order, and what the model said of those it read.
 
-        Scores stay the fused ones. When the first passage leads by the early exit's margin the order stays, and the model reads
-        that one at most. Stale passages are read as well, where there are any, so that they are weighed alike; they keep
-        their order.
+        Scores stay the fused ones. When the first passage leads by the early exit's margin, or its own heading is what was
+        asked, the order stays, and the model reads that one at most. Stale passages are read as well, where there are any, so
+        that they are weighed alike; they keep their order.
         """
         started = perf_counter()
         fused = [passage.score for passage in retrieved.passages]
-        is_clear = is_settled(fused, margin=self._rule.early_exit_margin) and not retrieved.stale
-        depth = self._depth(is_clear=is_clear)
+        is_clear = is_settled(fused, margin=self._rule.early_exit_margin) or _is_first_asked_by_name(question, retrieved)
+        depth = self._depth(is_clear=is_clear and not retrieved.stale)
         # With one passage read, or none, mixing changes no place.
         fresh, stale = retrieved.passages[:depth], retrieved.stale[:depth]
         judged = self._judged(question, (*fresh, *stale))
@@ -79,6 +86,12 @@ class Reranker:
         """The judgement of each passage; only those that are not kept are read."""
         judged = self._kept.of(question, {passage.chunk.chunk_id: passage.chunk.encoder_text() for passage in passages})
         return {passage.chunk.chunk_id: judged[passage.chunk.chunk_id] for passage in passages}
+
+
+def _is_first_asked_by_name(question: str, retrieved: Retrieved) -> bool:
+    """By the last of the headings that stand over the first passage; a masked one does not."""
+    over = retrieved.passages[0].chunk.headings() if retrieved.passages else ""
+    return is_asked_by_name(question, over.rpartition(HEADINGS_APART)[2])
 
 
 def reranker_of(kept: KeptJudgements | None, *, weight: float | None, top: int | None) -> Reranker | None:
