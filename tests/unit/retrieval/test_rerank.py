@@ -13,7 +13,7 @@ from surefoot.domain.identity import EVERYONE, TenantId, Viewer
 from surefoot.ports import EvidenceRules, PassageJudgement, RerankRule
 from surefoot.retrieval.freshness import FreshnessRule
 from surefoot.retrieval.judgements import KeptJudgements
-from surefoot.retrieval.rerank import Reranker, in_fused_order, is_settled, mixed, reranker_of
+from surefoot.retrieval.rerank import Reranker, in_fused_order, is_asked_by_name, is_settled, mixed, reranker_of
 from surefoot.retrieval.search import Retrieved, SearchOptions
 from tests.unit.assistant.passages import Text, chunk_of, retrieved
 from tests.world import NOW, TENANT, markdown, memory_world, reader
@@ -226,3 +226,31 @@ def test_nothing_is_read_when_nothing_is_made_of_it() -> None:
     assert reranker_of(kept(silent), weight=0.0, top=None) is None
     assert reranker_of(None, weight=None, top=None) is None
     assert reranker_of(kept(WordOverlapEvidence()), weight=0.0, top=None) is not None
+
+
+@pytest.mark.parametrize(
+    ("question", "heading", "expected"),
+    [
+        ("How do I rotate the keys?", "Rotating keys", True),
+        ("How do I rotate keys?", "Rotate the keys of a team", False),
+        ("Can I export invoices?", "Can I export invoices?", True),
+        ("Can I export invoices as CSV?", "Can I export invoices?", False),
+        ("What is this?", "What is this?", False),
+    ],
+)
+def test_a_heading_is_what_was_asked_when_no_word_that_carries_meaning_differs(
+    question: str, heading: str, expected: bool
+) -> None:
+    assert is_asked_by_name(question, heading) is expected
+
+
+def test_a_first_passage_under_the_heading_that_was_asked_stays_first_and_a_masked_heading_asks_nothing() -> None:
+    chunks = [chunk_of(Text(f"Text number {number}.", heading="Export invoices"), number) for number in range(2)]
+    for masked, expected in ((False, [0, 1]), (True, [1, 0])):
+        shown = [replace(chunk, heading_indexed=not masked) for chunk in chunks]
+        passages = tuple(Passage(chunk, 0.5, None, None) for chunk in shown)
+        found = replace(retrieved(QUESTION, ()), passages=passages)
+        model = Backwards(replace(EVERY_USE, answers=None))
+        after = Reranker(model, rule=ALWAYS).rerank("How do I export the invoices?", found)
+        assert texts(after) == expected
+        assert bool(model.read) is masked
