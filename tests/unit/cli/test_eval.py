@@ -147,7 +147,7 @@ def test_answers_are_reported_for_gold_present_removed_and_foreign() -> None:
     assert sum(row["answers_without_citation"] for row in found["rows"]) == 0
     assert all(row["answered"] + sum(row["refused"].values()) == row["n"] for row in found["rows"])
     stages = {row["stage"] for row in found["stage_times"]}
-    assert stages == {"cache", "encode", "lexical", "dense", "fuse", "extract", "gate", "offer", "total"}
+    assert stages == {"cache", "encode", "lexical", "dense", "fuse", "extract", "gate", "sentences", "offer", "total"}
     assert found["left_out"] == ["gone"]
     assert (found["model"], found["models"]["asked"], found["floors"]) == (None, 0, [])
 
