@@ -22,6 +22,7 @@ _CLAUSE = re.compile(r"[,;:]\s+|\s+(?:and|but|while|whereas|or)\s+")
 _LONGEST_EXCHANGE = 2
 _MOST_WORDS = 160
 _MOST_UNITS = 120
+_MOST_VALUES = 40
 # Words that turn a sentence round when one stands for the other; stems of four letters and more match what begins like them.
 _SIDES = (
     ("increas rais higher more greater larger grow improv upregul promot enhanc activ stimul longer faster",
@@ -114,14 +115,6 @@ class Exchanged:
 NOTHING = Exchanged((), (), changed_places=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A sentence of the evidence: its terms and facts."""
-
-    terms: frozenset[str]
-    facts: Facts
-
-
 def exchanged(claim: str, units: Sequence[str], nearest: str, locale: str = "en") -> Exchanged:
     """What the claim says of the wrong thing, by the units of the evidence and the one among them that comes nearest.
 
@@ -161,6 +154,20 @@ def _is_told_elsewhere(found: Sequence[Exchange], wanted: frozenset[str], neares
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """A sentence or clause of the evidence: its quantities, their values, and its words in small letters."""
+
+    quantities: tuple[Quantity, ...]
+    values: frozenset[str]
+    words: frozenset[str]
+
+
+def _told(text: str) -> _Told:
+    facts = facts_of(text)
+    return _Told(tuple(facts.quantities), facts.numbers, frozenset(word.lower() for word in _words(text)))
+
+
+@dataclass(frozen=True, slots=True)
 class _Names:
     """The names of claim and evidence together, lowercased, and those of them that the claim has."""
 
@@ -179,23 +186,27 @@ def _named(claim: Sequence[str], units: Sequence[Sequence[str]], sure: frozenset
 
 def _values(claim: Facts, wanted: frozenset[str], names: _Names, units: Sequence[str], locale: str) -> tuple[str, ...]:
     """Values of the claim that the evidence gives to another, by its sentences and by their clauses."""
-    clauses = [clause for unit in units for clause in _CLAUSE.split(unit) if clause.strip()]
+    # In one order, so that the same ones are looked at whenever there are too many.
+    first = sorted(claim.quantities, key=lambda each: (each.value, each.unit))[:_MOST_VALUES]
+    own = _Told(tuple(first), claim.numbers, frozenset())
+    whole = [_told(unit) for unit in units]
+    clauses = [_told(clause) for unit in units for clause in _CLAUSE.split(unit) if clause.strip()]
     found = [
-        *_of_another(claim, wanted, [Told(frozenset(terms(unit, locale)), facts_of(unit)) for unit in units]),
-        *_with_another_name(claim, names, units),
-        *_with_another_name(claim, names, clauses),
+        *_of_another(own, wanted, [(each, frozenset(terms(unit, locale))) for each, unit in zip(whole, units, strict=True)]),
+        *_with_another_name(own, names, whole),
+        *_with_another_name(own, names, clauses),
     ]
     return tuple(sorted(set(found)))
 
 
-def _with_another_name(claim: Facts, names: _Names, told: Sequence[str]) -> Iterator[str]:
+def _with_another_name(claim: _Told, names: _Names, told: Sequence[_Told]) -> Iterator[str]:
     """Values of the claim that stand only beside another name, while the claim's name has another value beside it."""
-    held = [(facts_of(each), {word.lower() for word in _words(each)} & names.every) for each in told]
+    held = [(each, each.words & names.every) for each in told]
     for quantity in claim.quantities:
-        holding = [beside for facts, beside in held if quantity.value in facts.numbers]
+        holding = [beside for each, beside in held if quantity.value in each.values]
         if not holding or any(not beside - names.claimed or beside & names.claimed for beside in holding):
             continue
-        if any(beside & names.claimed and _has_another(facts, quantity, claim) for facts, beside in held):
+        if any(beside & names.claimed and _has_another(each, quantity, claim) for each, beside in held):
             yield quantity.value
 
 
@@ -262,11 +273,11 @@ def _begins(word: str, stems: str) -> bool:
     return any(word == stem or (len(stem) >= 4 and word.startswith(stem)) for stem in stems.split())
 
 
-def _of_another(claim: Facts, wanted: frozenset[str], told: Sequence[Told]) -> Iterator[str]:
+def _of_another(claim: _Told, wanted: frozenset[str], told: Sequence[tuple[_Told, frozenset[str]]]) -> Iterator[str]:
     """Values of the claim that no sentence holds beside as many of its other words as one that has another value there."""
     # A term that most sentences hold tells little.
-    held = Counter(term for each in told for term in each.terms & wanted)
-    weighed = [(each, {term: 1 / held[term] for term in each.terms & wanted}) for each in told]
+    held = Counter(term for _, found in told for term in found & wanted)
+    weighed = [(each, {term: 1 / held[term] for term in found & wanted}) for each, found in told]
     # A number without a unit may count anything.
     for quantity in (each for each in claim.quantities if each.unit):
         rest = wanted - set(terms(quantity.value))
@@ -274,18 +285,18 @@ def _of_another(claim: Facts, wanted: frozenset[str], told: Sequence[Told]) -> I
         least = _NEARLY_ALL * len(rest & held.keys())
         for each, shares in weighed:
             said = sum(share for term, share in shares.items() if term in rest)
-            if quantity.value in each.facts.numbers:
+            if quantity.value in each.values:
                 own = max(own, said)
-            elif len(rest & shares.keys()) >= least and _has_another(each.facts, quantity, claim):
+            elif len(rest & shares.keys()) >= least and _has_another(each, quantity, claim):
                 others = max(others, said)
         if others > own > 0:
             yield quantity.value
 
 
-def _has_another(facts: Facts, quantity: Quantity, claim: Facts) -> bool:
+def _has_another(told: _Told, quantity: Quantity, claim: _Told) -> bool:
     """Whether there is a value of the same unit that the claim does not name."""
     kind = _ALIKE.get(quantity.unit, quantity.unit)
-    return any(_ALIKE.get(other.unit, other.unit) == kind and other.value not in claim.numbers for other in facts.quantities)
+    return any(_ALIKE.get(other.unit, other.unit) == kind and other.value not in claim.values for other in told.quantities)
 
 
 def _changed_places(claim: Sequence[str], nearest: Sequence[str]) -> bool:

@@ -105,3 +105,11 @@ def test_not_required_is_no_opposite_of_optional() -> None:
 def test_nothing_is_exchanged_where_there_is_nothing() -> None:
     assert exchanged("", (), "") == Exchanged((), (), changed_places=False)
     assert exchanged("Brook costs $12.", (), "").reasons() == []
+
+
+def test_of_a_claim_with_very_many_values_the_same_few_are_looked_at() -> None:
+    claim = " ".join(f"The Starter plan {value} costs ${value}." for value in range(100, 2_100))
+    units = [f"The Growth plan {value} costs ${value + 1}." for value in range(100, 2_100)]
+    first = exchanged(claim, units, units[0])
+    assert first == exchanged(claim, units, units[0])
+    assert len(first.values) <= 40
