@@ -49,7 +49,9 @@ class Settings(BaseModel):
         None, ge=0, le=1, description="Weight of the evidence model's word on the order; none means the model's own."
     )
     rerank_top: int | None = Field(None, ge=1, le=100, description="Passages that it reads at most; none means the model's own.")
-    judgement_cache_size: int = Field(16_384, ge=0, description="Judgements of passages kept in memory for equal questions.")
+    judgement_cache_size: int = Field(
+        16_384, ge=0, description="Judgements of passages and sentences kept in memory for equal questions."
+    )
 
     lexical_backend: Literal["tantivy", "rank-bm25"] = Field("tantivy", description="Engine of the lexical leg.")
     fusion: Literal["convex", "rrf"] = Field("convex", description="How the two legs are merged.")
